@@ -1,0 +1,1 @@
+"""The shell around the pure cores: HTTP in, Redis beside, pushes out."""

@@ -1,0 +1,167 @@
+"""Every setting of the gateway: name, unit, default, and a sentence that says what it is for.
+
+Sources, strongest first: command line options, environment (``GEOPUSH_`` and the name in capitals), a TOML file,
+the default. An unknown key is an error that names the nearest known one. Secrets are paths or come from the
+environment, and never show in ``repr``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from gateway.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "GEOPUSH_"
+
+
+def _setting(default: Any, sentence: str, *, secret: bool = False, least: float | None = None) -> Any:
+    return dataclasses.field(default=default, repr=not secret, metadata={"doc": sentence, "least": least})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, frozen once read."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on; loopback unless told otherwise.")
+    port: int = _setting(8080, "TCP port to listen on; 0 takes a free one.", least=0)
+    workers: int = _setting(1, "Gateway processes that share the port.", least=1)
+    data_dir: Path = _setting(Path("geopush-data"), "Folder of the embedded Redis and its append-only file.")
+    redis_url: str | None = _setting(None, "Redis to use instead of the embedded one, redis:// or rediss://.", secret=True)
+    redis_connect_timeout_s: float = _setting(1.0, "Seconds to wait for a connection to Redis.", least=0.01)
+    redis_command_timeout_s: float = _setting(2.0, "Seconds to wait for Redis to answer a command.", least=0.01)
+    partitions: int = _setting(64, "Redis hash tags that users are spread over; fixed at the first start.", least=1)
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least severity that is logged.")
+    shutdown_grace_s: float = _setting(10.0, "Seconds that requests and sends in flight get to finish.", least=0)
+
+    max_body_bytes: int = _setting(5_000_000, "Largest request body of pings and documents, as sent.", least=1000)
+    max_inflated_bytes: int = _setting(20_000_000, "Largest body after decompression.", least=1000)
+    max_import_bytes: int = _setting(500_000_000, "Largest geofence import, after decompression.", least=1000)
+    max_batch_pings: int = _setting(10_000, "Most pings in one request.", least=1)
+    max_pings_in_flight: int = _setting(50_000, "Pings being handled at once before new ones get 503.", least=1)
+    max_vertices: int = _setting(100_000, "Most vertices of one geofence.", least=3)
+
+    policy: Literal["default", "raw"] = _setting("default", "Presence rules: steady under noise, or raw geometry.")
+    enter_fixes: int = _setting(2, "Consecutive fixes inside that make an enter.", least=1)
+    enter_after_s: float = _setting(60.0, "A fix inside this long after the first one inside makes an enter.", least=0)
+    exit_fixes: int = _setting(2, "Consecutive fixes clearly outside that make an exit.", least=1)
+    presence_ttl_s: float = _setting(1800.0, "Silence after which a user has left.", least=1)
+    dwell_gap_s: float = _setting(300.0, "Longest gap between fixes that still counts as dwelling.", least=1)
+    max_age_s: float = _setting(300.0, "Age beyond which a ping may not push.", least=1)
+    max_future_s: float = _setting(60.0, "How far a phone's clock may run ahead before its ping is refused.", least=0)
+    max_speed_mps: float = _setting(60.0, "Implied speed in m/s above which a fix is an outlier.", least=1)
+    accept_mock: bool = _setting(False, "Whether fixes that the phone marks as mocked are used.")
+    fix_ttl_s: float = _setting(1800.0, "Longest that a raw fix is kept, sealed, in Redis.", least=1)
+    fix_key: str | None = _setting(
+        None,
+        "Key that seals raw fixes, 64 hex digits; share it between hosts. Without it a random one lives in memory.",
+        secret=True,
+    )
+
+    decision_trace_ttl_s: float = _setting(604_800.0, "How long a decision's trace can be looked up.", least=0)
+    outbox_takeover_s: float = _setting(30.0, "Idle seconds after which a dead sender's entries are taken over.", least=1)
+    sends_in_flight: int = _setting(200, "Pushes that one sender has in flight at once.", least=1)
+    run_sender: bool = _setting(True, "Whether serve also sends; turn off where senders run alone.")
+    sandbox: Literal["auto", "on", "off"] = _setting(
+        "auto", "Deliver to the local sandbox: auto does so for channels without credentials only when none has any."
+    )
+
+    apns_key_file: Path | None = _setting(None, "APNs signing key, the .p8 file.")
+    apns_key_id: str = _setting("", "Key id of the APNs signing key.")
+    apns_team_id: str = _setting("", "Apple team id.")
+    apns_topic: str = _setting("", "Bundle id of the iOS app.")
+    apns_host: str = _setting("api.push.apple.com", "APNs host.")
+    apns_port: int = _setting(443, "APNs port.", least=1)
+    apns_ca_file: Path | None = _setting(None, "Certificate authority to trust for APNs instead of the system's.")
+    fcm_credentials_file: Path | None = _setting(None, "Firebase service account, the JSON file.")
+    fcm_host: str = _setting("https://fcm.googleapis.com", "FCM origin.")
+    fcm_ca_file: Path | None = _setting(None, "Certificate authority to trust for FCM instead of the system's.")
+
+    activity_min_users: int = _setting(10, "Fewest users that a hexagon of the live map shows (k-anonymity).", least=1)
+    ground_file: Path | None = _setting(None, "GeoJSON (.gz) drawn under the console's map instead of tiles.")
+
+
+_FIELDS = {f.name: f for f in dataclasses.fields(Settings)}
+_TYPES = typing.get_type_hints(Settings)
+
+
+def read_settings(
+    options: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: Path | None = None
+) -> Settings:
+    """Merge the sources into one Settings. Raises ConfigError that names the source, the key and the cure."""
+    values: dict[str, Any] = {}
+    if file is not None:
+        values |= {name: _converted(name, value, f"{file}") for name, value in _toml(file).items()}
+    for variable, text in environment.items():
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            values[name] = _converted(name, text, f"environment variable {variable}")
+    values |= {name: _converted(name, value, "command line") for name, value in options.items() if value is not None}
+    return Settings(**values)
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings file {file}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+
+
+def _converted(name: str, value: Any, origin: str) -> Any:
+    if name not in _FIELDS:
+        near = difflib.get_close_matches(name, _FIELDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{origin}: unknown setting {name!r}{hint}")
+    field = _FIELDS[name]
+    kind = _TYPES[name]
+    if isinstance(kind, types.UnionType):
+        kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+    try:
+        converted = _as(kind, value)
+    except ValueError as error:
+        raise ConfigError(f"{origin}: {name} is {value!r}, {error}") from error
+    least = field.metadata["least"]
+    if least is not None and not converted >= least:
+        raise ConfigError(f"{origin}: {name} is {value!r}, it must be at least {least}")
+    return converted
+
+
+def _as(kind: Any, value: Any) -> Any:
+    """The value as its declared type; ValueError says what was expected."""
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise ValueError("it must be one of " + ", ".join(choices))
+        return value
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in {"true", "1", "yes", "on"}:
+            return True
+        if str(value).lower() in {"false", "0", "no", "off"}:
+            return False
+        raise ValueError("it must be true or false")
+    if kind in {int, float}:
+        if isinstance(value, bool):
+            raise ValueError("it must be a number")
+        try:
+            number = kind(value)
+        except (TypeError, ValueError):
+            raise ValueError("it must be a whole number" if kind is int else "it must be a number") from None
+        if number != number or number in {float("inf"), float("-inf")}:
+            raise ValueError("it must be finite")
+        if kind is int and isinstance(value, float) and value != number:
+            raise ValueError("it must be a whole number")
+        return number
+    if not isinstance(value, str | Path):
+        raise ValueError("it must be text")
+    return kind(value)

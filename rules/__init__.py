@@ -1,0 +1,1 @@
+"""Which offer, if any, a transition earns, and why: a pure core without clock, socket or log."""
