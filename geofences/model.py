@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, TypeAlias
 
 import msgspec
 from shapely import MultiPolygon, Polygon
@@ -48,7 +48,7 @@ class Circle(msgspec.Struct, frozen=True):
     radius_m: float
 
 
-Shape = Polygon | MultiPolygon | Circle
+Shape: TypeAlias = Polygon | MultiPolygon | Circle
 """What a geofence can look like. Polygons are planar in longitude (x), latitude (y); boundary is inside."""
 
 
