@@ -1,0 +1,1 @@
+"""Operations in: geofences, offers, users, keys, explain, activity, health."""

@@ -1,0 +1,1 @@
+"""What every HTTP room shares: admission, bodies within bounds, documents, problems."""

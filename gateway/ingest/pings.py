@@ -1,0 +1,51 @@
+"""POST /v1/pings: our own formats."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from gateway.clock import now_ms
+from gateway.ingest.decode import Rejected, WirePing, decode_pings
+from gateway.web.admission import ADMISSION
+from gateway.web.auth import IDENTITY
+from gateway.web.bodies import read_body
+from gateway.web.context import CONTEXT
+from gateway.web.documents import json_answer
+from gateway.web.operations import operation
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """How many pings were taken, and which were not and why."""
+
+    accepted: int
+    rejected: list[Rejected]
+
+
+@operation(
+    "POST",
+    "/v1/pings",
+    scopes=("ingest",),
+    body=WirePing | list[WirePing],
+    answer=Accepted,
+    status=202,
+    content_types=("application/json", "application/x-ndjson"),
+    example={"user_id": "u-1", "ts": 1767225600000, "lat": 60.1699, "lon": 24.9384, "accuracy": 12.0},
+)
+async def post_pings(request: web.Request) -> web.StreamResponse:
+    """Take location pings.
+
+    One JSON object, an array, or newline-delimited JSON, at most 10,000 pings, also packed (gzip, deflate, zstd).
+    Bad pings are refused one by one with their index; the good ones are taken all the same.
+    """
+    received_at_ms = now_ms()
+    context = request.app[CONTEXT]
+    settings = context.settings
+    body = await read_body(request, settings.max_body_bytes, settings.max_inflated_bytes)
+    decoded = decode_pings(body, request.content_type, settings.max_batch_pings, request[IDENTITY].user_id)
+    for refused in decoded.rejected:
+        context.metrics.pings_rejected.labels(refused.code).inc()
+    if decoded.pings:
+        with request.app[ADMISSION].admitted(len(decoded.pings)):
+            await context.pipeline.handle(decoded.pings, received_at_ms)
+    return json_answer(Accepted(len(decoded.pings), decoded.rejected), status=202)

@@ -1,0 +1,29 @@
+"""What every handler may reach: one typed value in the application, no global and no locator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from gateway.catalog.live import LiveCatalog
+    from gateway.metrics import Metrics
+    from gateway.pipeline import Pipeline
+    from gateway.settings import Settings
+    from gateway.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The running gateway's parts, as the HTTP rooms need them."""
+
+    settings: Settings
+    store: Store
+    catalog: LiveCatalog
+    pipeline: Pipeline
+    metrics: Metrics
+
+
+CONTEXT = web.AppKey("context", Context)

@@ -1,0 +1,108 @@
+"""What is wrong in a JSON document, and where: msgspec's messages as pointer, stable code and advice.
+
+msgspec reports the first fault of a document, as text; this page is the only one that reads that text. A fault's
+place is an RFC 6901 JSON pointer into what the caller sent.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.errors import BadRequest, InvalidDocument
+
+T = TypeVar("T")
+
+_PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_MEMBER = re.compile(r"(?P<kind>missing required|contains unknown) field `(?P<name>.*?)`")
+_CODES = (
+    (re.compile(r"contains unknown field"), "unknown_field"),
+    (re.compile(r"missing required field"), "missing_field"),
+    (re.compile(r", got `"), "wrong_type"),
+    (re.compile(r"of length"), "wrong_length"),
+    (re.compile(r"matching regex|Invalid (RFC3339|ISO8601|UUID|base64)"), "wrong_format"),
+    (re.compile(r"^Invalid "), "unknown_value"),
+    (re.compile(r"(<=|>=|<|>) |out of range|multiple of"), "out_of_range"),
+)
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One fault of a document: ``pointer`` says where, ``code`` what (stable), ``detail`` what to do."""
+
+    code: str
+    detail: str
+    pointer: str = ""
+
+
+def fault_of(error: msgspec.ValidationError, known_fields: Sequence[str] = ()) -> Fault:
+    """The fault behind a ValidationError. ``known_fields`` lets an unknown field be answered with the nearest one."""
+    text = str(error)
+    place = _PLACE.search(text)
+    pointer = pointer_of(place["path"]) if place else ""
+    what = text[: place.start()] if place else text
+    code = next((code for pattern, code in _CODES if pattern.search(what)), "invalid_value")
+    if member := _MEMBER.search(what):
+        name = member["name"]
+        pointer += "/" + escape(name)
+        if code == "missing_field":
+            return Fault(code, f"{name} is required", pointer)
+        near = difflib.get_close_matches(name, known_fields, n=1)
+        advice = f"; did you mean {near[0]}?" if near else known_fields and f"; known are {', '.join(known_fields)}"
+        return Fault(code, f"{name} is not a field here{advice or ''}", pointer)
+    return Fault(code, what[0].lower() + what[1:].replace("`", ""), pointer)
+
+
+def pointer_of(path: str) -> str:
+    """Turn msgspec's path (``.a[0].b``) into a JSON pointer; a member that msgspec does not name becomes ``*``."""
+    steps = (step["name"] if step["name"] is not None else step["index"] for step in _STEP.finditer(path))
+    return "".join("/" + ("*" if step == "..." else escape(step)) for step in steps)
+
+
+def escape(name: str) -> str:
+    """A member's name as one step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def decode_document(body: bytes, kind: type[T]) -> T:
+    """The JSON document as a ``kind``. Raises BadRequest if it is not JSON, InvalidDocument if it is not a ``kind``."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        known = getattr(kind, "__struct_encode_fields__", ())
+        fault = fault_of(error, known)
+        raise InvalidDocument(fault.detail, pointer=fault.pointer, errors=[msgspec.to_builtins(fault)]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed(body, error) from None
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """The body as a plain JSON object, for documents whose own parser finds the faults. Raises as decode_document."""
+    return decode_document(body, dict[str, Any])
+
+
+def malformed(body: bytes, error: Exception) -> BadRequest:
+    """The BadRequest for a body that is no JSON: line and column where a stricter reader stumbles first."""
+    if not body.strip():
+        return BadRequest("the body is empty; send a JSON document", reason="malformed_json")
+    try:
+        json.loads(body, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as found:
+        return BadRequest(
+            f"not JSON: {found.msg.lower()} at line {found.lineno}, column {found.colno}",
+            reason="malformed_json", line=found.lineno, column=found.colno,
+        )  # fmt: skip
+    except UnicodeDecodeError as found:
+        return BadRequest(f"not UTF-8: byte {found.start} cannot be read", reason="malformed_json")
+    except (ValueError, RecursionError) as found:
+        return BadRequest(f"not JSON: {found}", reason="malformed_json")
+    return BadRequest(f"not JSON: {error}", reason="malformed_json")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value; send a number or null")

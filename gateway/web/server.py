@@ -1,0 +1,39 @@
+"""How aiohttp is set up and run: what the rest of this room relies on, in one place for gateway and tests."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.web.admission import ADMISSION, Admission
+from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity
+from gateway.web.context import CONTEXT, Context
+from gateway.web.problems import envelope
+
+KEEPALIVE_S = 75.0
+"""Idle seconds before a connection is closed: longer than common load balancers' 60 s, so that they close first."""
+LINGER_S = 1.0
+"""Seconds that the rest of a refused body is read and thrown away, so that the sender sees the answer, not a reset."""
+
+
+def application(context: Context) -> web.Application:
+    """An application without routes yet: errors become problems, keys are checked, intake is bounded."""
+    app = web.Application(middlewares=[envelope])
+
+    async def verify(secret: str) -> Identity | None:
+        return await context.store.api_keys.verify(secret)
+
+    app[CONTEXT] = context
+    app[DOORKEEPER] = Doorkeeper(verify)
+    app[ADMISSION] = Admission(context.settings.max_pings_in_flight)
+    return app
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """A runner for ``app``.
+
+    Bodies are unpacked by ``gateway.web.bodies`` within bounds, not by aiohttp; there is no access log, because paths
+    hold user ids.
+    """
+    return web.AppRunner(
+        app, auto_decompress=False, access_log=None, keepalive_timeout=KEEPALIVE_S, lingering_time=LINGER_S
+    )

@@ -1,0 +1,57 @@
+"""msgspec's findings as pointer, code and advice."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+
+from gateway.errors import BadRequest, InvalidDocument
+from gateway.web.faults import decode_document, decode_object
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True):
+    size: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class Thing(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    name: Annotated[str, msgspec.Meta(max_length=5)]
+    colour_name: Literal["red", "green"] = "red"
+    parts: list[Part] = []
+    by_key: dict[str, Part] = {}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code", "said"),
+    [
+        ("{}", "/name", "missing_field", "name is required"),
+        ('{"name": 1}', "/name", "wrong_type", "expected str, got int"),
+        ('{"name": "toolong"}', "/name", "wrong_length", "length <= 5"),
+        ('{"name": "a", "colourName": "blue"}', "/colourName", "unknown_value", "blue"),
+        ('{"name": "a", "colorName": "red"}', "/colorName", "unknown_field", "did you mean colourName?"),
+        ('{"name": "a", "parts": [{}, {"size": 0}]}', "/parts/1/size", "out_of_range", ">= 1"),
+        ('{"name": "a", "parts": [{"~/": 1}]}', "/parts/0/~0~1", "unknown_field", "not a field"),
+        ('{"name": "a", "byKey": {"k": {"size": "1"}}}', "/byKey/*/size", "wrong_type", "expected int"),
+        ("[]", "", "wrong_type", "expected object, got array"),
+    ],
+)
+def test_a_fault_is_placed_and_named(body: str, pointer: str, code: str, said: str) -> None:
+    with pytest.raises(InvalidDocument) as refusal:
+        decode_document(body.encode(), Thing)
+    (fault,) = refusal.value.extra["errors"]
+    assert (fault.get("pointer", ""), fault["code"]) == (pointer, code)
+    assert said in fault["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "body is empty"),
+        (b'{"a": 1,\n "b" 2}', "line 2, column 6"),
+        (b'{"a": NaN}', "NaN is not a JSON value"),
+        (b'{"a": "\xff"}', "not UTF-8: byte 7"),
+        (b'{"a":' * 100_000, "not JSON"),
+    ],
+)
+def test_what_is_not_json_is_told_where_it_breaks(body: bytes, said: str) -> None:
+    with pytest.raises((BadRequest, InvalidDocument), match=said):
+        decode_object(body)

@@ -1,0 +1,101 @@
+"""Every error is a problem document with a stable code, an id, and no word of what is inside."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.errors import Conflict, GeopushError, InvalidDocument, TooManyRequests, Unauthorized
+from gateway.metrics import Metrics
+from gateway.settings import Settings
+from gateway.web.context import CONTEXT
+from tests.gateway.web.bare import bare_application
+
+Client = TestClient[web.Request, web.Application]
+ERRORS: dict[str, Exception] = {
+    "conflict": Conflict("still used", used_by=["o1"]),
+    "invalid": InvalidDocument("bad", pointer="/a", errors=[{"pointer": "/a", "code": "wrong_type", "detail": "no"}]),
+    "slow-down": TooManyRequests("too fast", retry_after_s=7),
+    "who": Unauthorized("send a key"),
+    "bug": ZeroDivisionError("secret internals"),
+}
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    metrics = Metrics()
+    app = bare_application(Settings(), metrics)
+
+    async def fail(request: web.Request) -> web.StreamResponse:
+        raise ERRORS[request.match_info["error"]]
+
+    app.router.add_get("/fail/{error}", fail)
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def problem(answer: aiohttp.ClientResponse) -> dict[str, object]:
+    assert answer.content_type == "application/problem+json"
+    document: dict[str, object] = await answer.json()
+    assert document["status"] == answer.status
+    assert document["request_id"] == answer.headers["X-Request-Id"]
+    assert document["type"] == f"urn:geopush:problem:{document['code']}"
+    return document
+
+
+async def test_an_error_of_ours_carries_its_facts(client: Client) -> None:
+    found = await problem(await client.get("/fail/conflict"))
+    assert (found["status"], found["code"]) == (409, "conflict")
+    assert (found["detail"], found["used_by"]) == ("still used", ["o1"])
+
+
+async def test_a_document_error_carries_its_pointers(client: Client) -> None:
+    found = await problem(await client.get("/fail/invalid"))
+    assert (found["status"], found["pointer"]) == (422, "/a")
+    assert found["errors"] == [{"pointer": "/a", "code": "wrong_type", "detail": "no"}]
+
+
+async def test_a_rate_limit_says_when_to_come_back(client: Client) -> None:
+    answer = await client.get("/fail/slow-down")
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+
+
+async def test_401_names_the_scheme(client: Client) -> None:
+    assert (await client.get("/fail/who")).headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_an_unforeseen_error_shows_nothing_of_the_inside(client: Client) -> None:
+    answer = await client.get("/fail/bug")
+    assert "secret" not in await answer.text()
+    assert (await problem(answer))["code"] == "internal_error"
+
+
+async def test_unknown_paths_and_methods_are_problems_too(client: Client) -> None:
+    assert (await problem(await client.get("/nowhere")))["code"] == "no_such_route"
+    answer = await client.post("/fail/conflict")
+    assert (await problem(answer))["code"] == "method_not_allowed"
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+async def test_a_fit_request_id_of_the_caller_is_kept(client: Client) -> None:
+    answer = await client.get("/nowhere", headers={"X-Request-Id": "abc-123"})
+    assert answer.headers["X-Request-Id"] == "abc-123"
+    answer = await client.get("/nowhere", headers={"X-Request-Id": "x" * 65})
+    assert len(answer.headers["X-Request-Id"]) < 64
+
+
+async def test_answers_are_counted_by_route_pattern_never_by_path(client: Client) -> None:
+    await client.get("/fail/conflict")
+    metrics = client.app[CONTEXT].metrics
+    samples = [s for m in metrics.http.collect() for s in m.samples if s.name.endswith("_total")]
+    assert [(s.labels, s.value) for s in samples] == [({"route": "/fail/{error}", "status": "409"}, 1.0)]
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    def tree(kind: type[GeopushError]) -> list[type[GeopushError]]:
+        return [kind, *(grandchild for child in kind.__subclasses__() for grandchild in tree(child))]
+
+    codes = [kind.code for kind in tree(GeopushError)]
+    assert len(codes) == len(set(codes))
