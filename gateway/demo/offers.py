@@ -33,10 +33,9 @@ def stores() -> dict[str, Any]:
     """The city's stores as a FeatureCollection, tagged with their kind of shop as OpenStreetMap names it."""
     features = read_features(DATA / "stores.geojson.gz")
     for feature in features:
-        kind = feature["properties"]["shop"] or feature["properties"]["amenity"] or feature["properties"]["category"]
-        feature["properties"] = {
-            "name": feature["properties"]["name"] or "the store",
-            "tags": [kind],
-            **{key: feature["properties"][key] for key in ("opening_hours",) if feature["properties"][key]},
-        }
+        tagged = feature["properties"]
+        kind = tagged["shop"] or tagged["amenity"] or tagged["category"]
+        feature["properties"] = {"name": tagged["name"] or "the store", "tags": [kind]}
+        if tagged["opening_hours"]:
+            feature["properties"]["opening_hours"] = tagged["opening_hours"]
     return {"type": "FeatureCollection", "features": features}

@@ -1,0 +1,115 @@
+"""The shoppers' phones: each registers its user and device, then posts its fixes over a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from gateway.clock import now_ms
+from gateway.demo.api import Api
+from gateway.demo.offers import ZONE
+from gateway.demo.streets import Plane, Streets
+from gateway.demo.walkers import Shop, Walker
+from gateway.errors import GeopushError
+
+FIX_PERIOD_S = 1.0
+"""A navigating phone's usual rate."""
+BATCH_FIXES = (1, 3)
+"""Fixes that a phone gathers before it posts them, one number a phone."""
+OUTING_S = (60.0, 240.0)
+"""How long a shopper stays in town; then another one comes, so that daily caps do not silence a long demo."""
+NO_CONSENT_RATIO = 0.12
+"""Shoppers who did not agree to marketing pushes, so that the consent gate shows."""
+MEMBER_RATIO = 0.5
+"""Shoppers with a member card, for the one offer that asks for it."""
+LOCALES = ("fi", "fi", "sv", "en")
+"""Helsinki's languages, roughly as often as they are heard in its shops."""
+
+
+@dataclass(slots=True)
+class Crowd:
+    """``size`` shoppers at a time; every one is a task. ``failures`` counts refused posts by status."""
+
+    url: str
+    key: str
+    plane: Plane
+    streets: Streets
+    shops: Sequence[Shop]
+    seed: int = 7
+    failures: int = 0
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def walk(self, size: int) -> None:
+        """Keep ``size`` shoppers in town until cancelled."""
+        async with asyncio.TaskGroup() as town:
+            for _ in range(size):
+                town.create_task(self._phone())
+
+    async def _phone(self) -> None:
+        """One connection that serves one shopper after the other."""
+        connector = aiohttp.TCPConnector(limit=1)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            api = Api(session, self.url, self.key)
+            while True:
+                number = next(self._numbers)
+                try:
+                    await self._outing(api, number)
+                except GeopushError:
+                    self.failures += 1
+                    await asyncio.sleep(FIX_PERIOD_S)
+
+    async def _outing(self, api: Api, number: int) -> None:
+        chance = random.Random(f"{self.seed}/{number}")
+        user_id = f"shopper-{number}"
+        await register(api, user_id, chance)
+        walker = Walker(chance.randrange(2**32), self.plane, self.streets, self.shops)
+        batch_fixes = chance.randint(*BATCH_FIXES)
+        await asyncio.sleep(chance.random() * FIX_PERIOD_S)
+        clock = asyncio.get_running_loop().time
+        start_s = clock()
+        outing_s = chance.uniform(*OUTING_S)
+        batch: list[dict[str, Any]] = []
+        for tick in itertools.count(1):
+            await asyncio.sleep(start_s + tick * FIX_PERIOD_S - clock())
+            at_s = clock() - start_s
+            batch.append(_wire(user_id, walker, at_s))
+            if at_s > outing_s or len(batch) >= batch_fixes:
+                await api.call("POST", "/v1/pings", batch)
+                batch = []
+            if at_s > outing_s:
+                return
+
+
+async def register(api: Api, user_id: str, chance: random.Random) -> None:
+    """Put the user with consent and the phone's push token; every other phone is an iPhone."""
+    agrees = chance.random() >= NO_CONSENT_RATIO
+    user = {
+        "locale": chance.choice(LOCALES),
+        "time_zone": ZONE,
+        "attributes": {"member": chance.random() < MEMBER_RATIO},
+        "consent": {"location": True, "push": agrees, "profiling": True},
+    }
+    await api.call("PUT", f"/v1/users/{user_id}", user)
+    platform = chance.choice(("apns", "fcm"))
+    device = {"platform": platform, "token": chance.randbytes(32).hex(), "app_version": "1.0"}
+    await api.call("PUT", f"/v1/users/{user_id}/devices/phone", device)
+
+
+def _wire(user_id: str, walker: Walker, at_s: float) -> dict[str, Any]:
+    fix = walker.fix(at_s)
+    return {
+        "user_id": user_id,
+        "ts": now_ms(),
+        "lat": round(fix.place.lat, 6),
+        "lon": round(fix.place.lng, 6),
+        "accuracy": round(fix.accuracy_m, 1),
+        "speed": round(fix.speed_mps, 1),
+        "heading": None if fix.heading_deg is None else round(fix.heading_deg, 1),
+        "source": "demo",
+    }

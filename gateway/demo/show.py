@@ -1,0 +1,119 @@
+"""The demo from start to end: a gateway, its catalog, a crowd, a narrator, and the sum of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from shapely.geometry import shape
+
+from gateway.clock import now_ms
+from gateway.demo import tally
+from gateway.demo.api import Api
+from gateway.demo.child import free_port, serving
+from gateway.demo.crowd import Crowd
+from gateway.demo.narrator import Narrator
+from gateway.demo.offers import DATA, POLICY, offers, stores
+from gateway.demo.streets import Plane, Streets, city, read_features
+from gateway.demo.walkers import Shop
+
+SHOPPERS = 200
+LINE_PERIOD_S = 5.0
+"""Between two printings of the live line where there is no terminal."""
+DRAIN_S = 2.0
+"""After the last ping: what is on its way to a provider arrives well within this."""
+
+SETTINGS = {
+    "log_level": "warning",
+    "activity_min_users": "1",  # simulated people need no anonymity
+    "ground_file": str(DATA / "ground.geojson.gz"),
+}
+
+
+def run(*, seconds: float | None = None, port: int = 8080) -> int:
+    """Run the demo for ``seconds``, or until Ctrl-C; returns 0 only if both APNs and FCM accepted pushes.
+
+    The last line printed is the summary as JSON.
+    """
+    return asyncio.run(_run(seconds, port))
+
+
+async def _run(seconds: float | None, port: int) -> int:
+    console = Console()
+    counts = tally.Tally()
+    narrator = Narrator(console, counts)
+    collection, documents = stores(), offers(now_ms())
+    with tempfile.TemporaryDirectory(prefix="geopush-demo-") as folder:
+        async with (
+            serving(Path(folder), free_port(port), SETTINGS) as child,
+            aiohttp.ClientSession() as session,
+        ):
+            api = Api(session, child.url, child.admin_key)
+            await api.call("PUT", "/v1/policy", POLICY)
+            await api.call("POST", "/v1/geofences/import", collection)
+            for document in documents:
+                await api.call("PUT", f"/v1/offers/{document['id']}", document)
+            key = (await api.call("POST", "/v1/keys", {"name": "demo phones", "scopes": ["ingest"]}))["secret"]
+            narrator.opening(
+                child.url, child.admin_key, child.announcement, len(collection["features"]), len(documents), SHOPPERS
+            )
+            plane, streets = city(read_features(DATA / "ground.geojson.gz"))
+            crowd = Crowd(child.url, key, plane, streets, shops(collection, plane, streets))
+            with narrator.narrating():
+                await _watch(api, crowd, narrator, counts, seconds)
+            result = tally.summary(await api.call("GET", "/metrics"), counts.latencies_ms)
+    if crowd.failures:
+        console.print(f"{crowd.failures} posts failed", style="red")
+    print(json.dumps(result), flush=True)
+    return 0 if all(result["pushes_accepted"].values()) else 1
+
+
+async def _watch(api: Api, crowd: Crowd, narrator: Narrator, counts: tally.Tally, seconds: float | None) -> None:
+    """Let the crowd walk and tell of it, until the time is up or Ctrl-C; then let the last pushes arrive."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    async def listen() -> None:
+        with contextlib.suppress(aiohttp.ClientError):
+            async for event in api.activity():
+                if counts.add(event):
+                    narrator.push(event)
+        stop.set()
+
+    async def line() -> None:
+        while True:
+            await asyncio.sleep(LINE_PERIOD_S)
+            narrator.tell_line()
+
+    listening, telling = asyncio.create_task(listen()), asyncio.create_task(line())
+    walking = asyncio.create_task(crowd.walk(SHOPPERS))
+    walking.add_done_callback(lambda _: stop.set())
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    failed = walking.exception() if walking.done() else None
+    walking.cancel()
+    await asyncio.sleep(DRAIN_S)
+    for task in (telling, listening):
+        task.cancel()
+    await asyncio.gather(walking, telling, listening, return_exceptions=True)
+    if failed is not None:
+        raise failed
+
+
+def shops(collection: dict[str, Any], plane: Plane, streets: Streets) -> list[Shop]:
+    """Where shoppers go: a point inside every store, and the street node nearest to it."""
+    found = []
+    for feature in collection["features"]:
+        inside = shape(feature["geometry"]).representative_point()
+        point = plane.point(inside.y, inside.x)
+        found.append(Shop(point, streets.nearest(point)))
+    return found
