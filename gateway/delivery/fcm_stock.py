@@ -1,0 +1,75 @@
+"""firebase-admin as it comes, aimed and kept from retrying: the fallback that our own transport can never break.
+
+Its client binds to the event loop of its first send. Its inner retries (500 and 503, up to 7 seconds, Retry-After
+ignored) are switched off, because the sender's policy decides; its token is minted off the loop.
+"""
+
+# ruff: noqa: SLF001 - firebase-admin has no public way to aim its client; both are pinned and the seam is tested
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from uuid import uuid4
+
+import firebase_admin
+import httpx
+from firebase_admin import credentials, exceptions, messaging
+from firebase_admin._http_client import GoogleAuthCredentialFlow
+from firebase_admin._retry import HttpxRetry, HttpxRetryTransport
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import Request
+
+from gateway.delivery.channel import Outcome, Status
+from gateway.delivery.fcm import NAME, FcmApp
+
+
+class StockFcm:
+    """firebase_admin.messaging for one service account."""
+
+    def __init__(self, app: FcmApp, *, timeout_s: float = 10.0) -> None:
+        """``timeout_s`` bounds one attempt."""
+        certificate = credentials.Certificate(str(app.credentials_file))
+        self._app = firebase_admin.initialize_app(certificate, {"httpTimeout": timeout_s}, name=f"geopush-{uuid4()}")
+        self._credential = certificate.get_credential()
+        self._credential.with_non_blocking_refresh()
+        self._service = messaging._get_messaging_service(self._app)
+        self._service._fcm_url = f"{app.host}/v1/projects/{certificate.project_id}/messages:send"
+        client = self._service._async_client
+        trusted = ssl.create_default_context(cafile=str(app.ca_file) if app.ca_file else None)
+        transport = HttpxRetryTransport(retry=HttpxRetry(max_retries=0), verify=trusted)
+        client._async_client = httpx.AsyncClient(
+            timeout=timeout_s,
+            headers=client._headers,
+            auth=GoogleAuthCredentialFlow(self._credential),
+            mounts={"https://": transport},
+        )
+        self._minting = asyncio.Lock()
+
+    async def send(self, message: messaging.Message) -> exceptions.FirebaseError | Outcome | None:
+        """None when FCM took the message, also when its 200 cannot be read; else its error."""
+        try:
+            await self._have_token()
+            batch = await self._service.send_each_async([message], dry_run=False)
+        except exceptions.UnknownError as error:
+            return None if isinstance(error.cause, json.JSONDecodeError) else error
+        except GoogleAuthError as error:
+            return Outcome(status=Status.RETRY, provider=NAME, code="token_endpoint", detail=type(error).__name__)
+        (response,) = batch.responses
+        failure: exceptions.FirebaseError | None = response.exception
+        return failure
+
+    def renew_token(self) -> None:
+        """Nothing to do: firebase-admin's own flow has minted again, twice, before it reported the 401."""
+
+    async def close(self) -> None:
+        """Closes the connections and forgets the app."""
+        await self._service._async_client.aclose()
+        del self._app._services["_messaging"]  # its own close() starts a second event loop
+        firebase_admin.delete_app(self._app)
+
+    async def _have_token(self) -> None:
+        """Mints the first token in a thread; google-auth renews later ones in its own."""
+        async with self._minting:
+            if not self._credential.token:
+                await asyncio.to_thread(self._credential.refresh, Request())

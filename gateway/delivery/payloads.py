@@ -1,0 +1,166 @@
+"""From a push to each provider's JSON. Pure: no clock, no socket; the same job always gives the same bytes.
+
+Law: title and deep link always arrive. What does not fit the provider's budget is given up in one fixed order:
+custom data (last key first), the image, the buttons, then the end of the body. What still does not fit is refused.
+
+Sources: Apple "Generating a remote notification" (4,096 bytes of payload, keys of ``aps``); Firebase REST reference
+of ``projects.messages`` (4,096 bytes of keys and values).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+from firebase_admin import messaging
+from firebase_admin._messaging_encoder import MessageEncoder
+from msgspec.structs import replace
+
+from gateway.delivery.job import PushJob
+from rules.model import Message
+
+BUDGET_BYTES: Final = 4096
+"""Largest payload that APNs and FCM take."""
+
+MAX_COLLAPSE_ID_BYTES: Final = 64
+"""Longest ``apns-collapse-id``."""
+
+MIN_BODY_CHARS: Final = 20
+"""A body cut shorter than this says nothing: the push is refused instead."""
+
+_LABEL = re.compile(r"[^a-zA-Z0-9\-_.~%]")
+_json: Final = msgspec.json.Encoder().encode
+_ENCODER: Final = MessageEncoder()
+
+
+class PayloadTooLarge(ValueError):
+    """Even without data, image and buttons, and with a short body, the push is over the provider's budget."""
+
+
+def apns_payload(job: PushJob) -> dict[str, Any]:
+    """The body of ``POST /3/device/{token}``, at most 4,096 bytes of JSON. Raises PayloadTooLarge."""
+    return _apns(job, fit(job.message, lambda message: _stdlib_size_bytes(_apns(job, message))))
+
+
+def fcm_message(job: PushJob, token: str, ttl_s: int) -> messaging.Message:
+    """The message of ``messages:send`` for one device, validated by firebase-admin when it is encoded.
+
+    ``token`` may be a registration token or a Firebase installation id. Raises PayloadTooLarge.
+    """
+    return _fcm(job, fit(job.message, lambda message: _fcm_size_bytes(_fcm(job, message, token, ttl_s))), token, ttl_s)
+
+
+def ttl_s(job: PushJob, at_ms: int) -> int:
+    """Whole seconds the provider may keep the push for: the message's own, cut at the job's expiry; at least 0."""
+    return max(0, min(job.message.ttl_s, (job.expires_at_ms - at_ms) // 1000))
+
+
+def collapse_id(job: PushJob) -> str:
+    """What a repeat or an update of this push shares with it, so that the phone shows one: at most 64 bytes."""
+    wanted = job.message.collapse_key
+    return wanted if wanted and len(wanted.encode()) <= MAX_COLLAPSE_ID_BYTES else job.push_id
+
+
+def analytics_label(offer_id: str) -> str:
+    """The offer's id in the characters and the length (50) that FCM's analytics labels allow."""
+    return _LABEL.sub("_", offer_id)[:50]
+
+
+def fit(message: Message, size_bytes: Callable[[Message], int], budget_bytes: int = BUDGET_BYTES) -> Message:
+    """The message itself, or the fullest one in the order of trimming that is within the budget.
+
+    Raises PayloadTooLarge, naming the size that remained.
+    """
+    for candidate in _ever_smaller(message):
+        if size_bytes(candidate) <= budget_bytes:
+            return candidate
+    raise PayloadTooLarge(f"{size_bytes(candidate)} bytes remain after trimming; {budget_bytes} are allowed")
+
+
+def _ever_smaller(message: Message) -> Iterator[Message]:
+    """The message, then ever poorer ones: data, image, buttons, body."""
+    yield message
+    while message.data:
+        message = replace(message, data=dict(list(message.data.items())[:-1]))
+        yield message
+    if message.image_url:
+        message = replace(message, image_url="")
+        yield message
+    if message.actions:
+        message = replace(message, actions=())
+        yield message
+    while len(message.body) > MIN_BODY_CHARS:
+        keep = max(MIN_BODY_CHARS - 1, len(message.body) * 3 // 4)
+        message = replace(message, body=message.body[:keep].rstrip(" …") + "…")
+        yield message
+        if keep == MIN_BODY_CHARS - 1:
+            return
+
+
+def _apns(job: PushJob, message: Message) -> dict[str, Any]:
+    aps: dict[str, Any] = {
+        "alert": {"title": message.title, "body": message.body},
+        "sound": "default",
+        "thread-id": job.geofence_id,
+        "interruption-level": message.interruption_level,
+    }
+    if message.actions:
+        aps["category"] = category(message)
+    if message.image_url:
+        aps["mutable-content"] = 1
+    return {**message.data, **_facts(job, message), "aps": aps}
+
+
+def _fcm(job: PushJob, message: Message, token: str, ttl_s: int) -> messaging.Message:
+    facts = {**message.data, **_facts(job, message)}
+    if message.actions:
+        facts["actions"] = _json(message.actions).decode()
+    label = messaging.AndroidFCMOptions(analytics_label=analytics_label(job.offer_id))
+    encoded = messaging.Message(
+        data=facts,
+        notification=messaging.Notification(title=message.title, body=message.body, image=message.image_url or None),
+        android=messaging.AndroidConfig(
+            priority="normal" if message.interruption_level == "passive" else "high",
+            ttl=ttl_s,
+            # The tag replaces a repeat in the drawer; a collapse_key would throttle to one push in 3 minutes.
+            notification=messaging.AndroidNotification(tag=collapse_id(job)),
+            fcm_options=label,
+        ),
+    )
+    # Assigned, not passed: the argument raises a DeprecationWarning, which costs time on every push.
+    setattr(encoded, "fid" if _is_installation_id(token) else "token", token)
+    return encoded
+
+
+def _facts(job: PushJob, message: Message) -> dict[str, str]:
+    """What the app needs to open the right screen and to report the open."""
+    facts = {"push_id": job.push_id, "offer_id": job.offer_id, "geofence_id": job.geofence_id}
+    if message.deep_link:
+        facts["deep_link"] = message.deep_link
+    if message.image_url:
+        facts["image_url"] = message.image_url
+    return facts
+
+
+def category(message: Message) -> str:
+    """The iOS notification category of the message's buttons: their ids joined, as the app registers them."""
+    return "+".join(action.id for action in message.actions)
+
+
+def _stdlib_size_bytes(payload: dict[str, Any]) -> int:
+    """Size as aioapns writes it, with a space after each colon and comma; our own transport writes less."""
+    return len(json.dumps(payload, ensure_ascii=False).encode())
+
+
+def _fcm_size_bytes(message: messaging.Message) -> int:
+    """Size of the message without its address, which does not count towards the limit."""
+    address = message.fid or message.token
+    return len(_json(_ENCODER.default(message))) - len(address)
+
+
+def _is_installation_id(token: str) -> bool:
+    """Installation ids are 22 base64url characters; a registration token is such an id, a colon, and much more."""
+    return len(token) == 22 and ":" not in token
