@@ -75,6 +75,7 @@ class TransitionKind(StrEnum):
     NEARBY = "nearby"
     PASS_BY = "pass_by"
     VISIT = "visit"
+    VISIT_END = "visit_end"
 
 
 class Reason(StrEnum):
@@ -85,6 +86,7 @@ class Reason(StrEnum):
     FENCE_CREATED = "fence_created"
     FENCE_CHANGED = "fence_changed"
     FENCE_DELETED = "fence_deleted"
+    CORRECTED = "corrected"
 
 
 class Ignored(StrEnum):
