@@ -1,0 +1,9 @@
+"""File bytes to geofences, with errors that say which feature, which member and what to do.
+
+Nothing half-good gets through: a feature is a valid geofence or a ``FeatureError``.
+"""
+
+from geofences.importing.geojson import UnreadableCollection, parse_collection, parse_feature
+from geofences.importing.limits import FeatureError, Limits
+
+__all__ = ["FeatureError", "Limits", "UnreadableCollection", "parse_collection", "parse_feature"]

@@ -1,0 +1,198 @@
+"""A set of geofences compiled to arrays: which of them may hold a point, by one binary search.
+
+Every cell of every covering is a range of keys on one line (``h3grid.ranges_of``). The ends of all ranges cut
+the line into pieces, and each piece has the list of the geofences whose cells cover it, marked interior or
+boundary. A point's key is searched among the starts of the pieces; only boundary marks need the exact test.
+
+Geofences are known by ordinal: their place in the order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geofences import h3grid
+from geofences.covering import Covering
+from geofences.model import Geofence
+from geofences.outline import Edges, Floats, Outlines, covers_many, covers_one, edges_of, spread
+
+_UNROLLED = 4096
+"""Shapes kept unrolled for ``locate_one``: what a worker's shoppers stand around at one time, some 8 MB."""
+
+Ordinals = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The cut line: piece ``i`` begins at key ``starts[i]`` and lists ``marks[offsets[i]:offsets[i + 1]]``.
+
+    A mark is ``2 * ordinal``, plus 1 where the exact test must decide. Pieces cover all keys.
+    """
+
+    starts: h3grid.Keys
+    offsets: NDArray[np.int32]
+    marks: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, low: h3grid.Keys, high: h3grid.Keys, marks: NDArray[np.int64]) -> Pieces:
+        """Cut the line by ranges ``low[i]:high[i]`` that carry ``marks[i]``."""
+        cuts = np.unique(np.concatenate([np.array([-1], dtype=np.int64), low, high]))
+        first = np.searchsorted(cuts, low)
+        counts = np.searchsorted(cuts, high) - first
+        entries = (spread(first, counts) << 32) | np.repeat(marks, counts)
+        entries.sort()
+        piece = entries >> 32
+        mark = (entries & 0xFFFFFFFF).astype(np.int32)
+        size = np.bincount(piece, minlength=len(cuts))
+        begin = np.cumsum(size) - size
+        kept = ~_repeats_last(mark, begin, size)
+        kept[0] = True
+        offsets = np.zeros(int(kept.sum()) + 1, dtype=np.int32)
+        np.cumsum(size[kept], out=offsets[1:])
+        return cls(cuts[kept], offsets, mark[np.repeat(kept, size)])
+
+    def ranges(self) -> tuple[h3grid.Keys, h3grid.Keys, NDArray[np.int64]]:
+        """What ``of`` would cut into the same pieces."""
+        sizes = np.diff(self.offsets)
+        ends = np.append(self.starts[1:], self.starts[-1])
+        return np.repeat(self.starts, sizes), np.repeat(ends, sizes), self.marks.astype(np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        return self.starts.nbytes + self.offsets.nbytes + self.marks.nbytes
+
+
+def _repeats_last(mark: NDArray[np.int32], begin: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pieces list exactly what the piece before them lists."""
+    same = np.zeros(len(size), dtype=bool)
+    same[1:] = size[1:] == size[:-1]
+    rows = np.flatnonzero(same & (size > 0))
+    if len(rows):
+        at = spread(begin[rows], size[rows])
+        equal = mark[at] == mark[at - np.repeat(size[rows], size[rows])]
+        same[rows] = np.logical_and.reduceat(equal, np.cumsum(size[rows]) - size[rows])
+    return same
+
+
+class Layer:
+    """Geofences in the order of their ids, with their pieces and outlines. Immutable but for a bounded cache."""
+
+    __slots__ = ("_unrolled", "geofences", "ids", "ordinals", "outlines", "pieces", "shapes")
+
+    def __init__(self, geofences: Sequence[Geofence], outlines: Outlines, pieces: Pieces) -> None:
+        """``geofences`` are sorted by id, and outlines and marks are in their order."""
+        self.geofences = geofences
+        self.outlines, self.pieces = outlines, pieces
+        self.ids = [g.id for g in geofences]
+        self.shapes = _Shapes(geofences)
+        self.ordinals = {id_: ordinal for ordinal, id_ in enumerate(self.ids)}
+        self._unrolled: dict[int, Edges | None] = {}
+
+    @classmethod
+    def compiled(cls, entries: Sequence[tuple[Geofence, Covering]]) -> Layer:
+        """Compile geofences with unique ids, in any order."""
+        entries = sorted(entries, key=lambda e: e[0].id)
+        geofences = [g for g, _ in entries]
+        lows, highs, marks = [], [], []
+        for flag, parts in ((0, [c.interior for _, c in entries]), (1, [c.boundary for _, c in entries])):
+            low, high = h3grid.ranges_of(np.frombuffer(b"".join(parts), dtype="<u8").astype(np.uint64))
+            counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) // 8
+            lows.append(low)
+            highs.append(high)
+            marks.append(np.repeat(np.arange(len(parts), dtype=np.int64) * 2 + flag, counts))
+        pieces = Pieces.of(np.concatenate(lows), np.concatenate(highs), np.concatenate(marks))
+        return cls(geofences, Outlines.of([g.shape for g in geofences]), pieces)
+
+    @classmethod
+    def merged(cls, lower: Layer, masked: frozenset[int], upper: Layer) -> Layer:
+        """Both layers' geofences in one, without the masked ordinals of the lower; ids must not be in both."""
+        kept = np.ones(len(lower), dtype=bool)
+        kept[list(masked)] = False
+        chosen = np.flatnonzero(kept)
+        geofences = [lower.geofences[i] for i in chosen.tolist()] + list(upper.geofences)
+        order = np.array(sorted(range(len(geofences)), key=lambda i: geofences[i].id), dtype=np.int64)
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        renumber = np.full(len(lower), -1, dtype=np.int64)
+        renumber[chosen] = place[: len(chosen)]
+        low, high, marks = lower.pieces.ranges()
+        lower_marks = (renumber[marks >> 1] << 1) | (marks & 1)
+        alive = lower_marks >= 0
+        upper_low, upper_high, upper_marks = upper.pieces.ranges()
+        upper_marks = (place[len(chosen) :][upper_marks >> 1] << 1) | (upper_marks & 1)
+        pieces = Pieces.of(
+            np.concatenate([low[alive], upper_low]),
+            np.concatenate([high[alive], upper_high]),
+            np.concatenate([lower_marks[alive], upper_marks]),
+        )
+        both = Outlines.joined([(lower.outlines, chosen), (upper.outlines, np.arange(len(upper)))])
+        return cls([geofences[i] for i in order.tolist()], Outlines.joined([(both, order)]), pieces)
+
+    def __len__(self) -> int:
+        """How many geofences."""
+        return len(self.geofences)
+
+    def candidates(self, key: int) -> list[int]:
+        """The marks of the piece that holds the key."""
+        pieces = self.pieces
+        piece = int(pieces.starts.searchsorted(key, "right"))
+        begin, end = pieces.offsets[piece - 1], pieces.offsets[piece]
+        if begin == end:
+            return []
+        marks: list[int] = pieces.marks[begin:end].tolist()
+        return marks
+
+    def hits_of(self, key: int, lat: float, lng: float) -> list[int]:
+        """Ordinals of the geofences that hold the point, ascending."""
+        return [m >> 1 for m in self.candidates(key) if not m & 1 or self.covers(m >> 1, lat, lng)]
+
+    def covers(self, ordinal: int, lat: float, lng: float) -> bool:
+        """The exact test for one geofence."""
+        unrolled = self._unrolled
+        try:
+            edges = unrolled[ordinal]
+        except KeyError:
+            if len(unrolled) >= _UNROLLED:
+                unrolled.clear()
+            edges = unrolled[ordinal] = edges_of(self.outlines, ordinal)
+        return covers_one(edges, self.geofences[ordinal].shape, lat, lng)
+
+    def hits_of_many(self, keys: h3grid.Keys, lats: Floats, lngs: Floats) -> tuple[NDArray[np.int64], Ordinals]:
+        """Rows and ordinals of all hits, by row and then ordinal."""
+        pieces = self.pieces
+        # searching in sorted order walks the pieces once instead of missing the cache for every key
+        order = np.argsort(keys)
+        piece = np.empty(len(keys), dtype=np.int64)
+        piece[order] = pieces.starts.searchsorted(keys[order], "right")
+        begin = pieces.offsets[piece - 1]
+        counts = pieces.offsets[piece] - begin
+        some = np.flatnonzero(counts)
+        begin, counts = begin[some], counts[some]
+        rows = np.repeat(some, counts)
+        marks = pieces.marks[spread(begin, counts)]
+        ordinals = (marks >> 1).astype(np.int64)
+        tested = np.flatnonzero(marks & 1)
+        if not len(tested):
+            return rows, ordinals
+        at = rows[tested]
+        held = np.ones(len(rows), dtype=bool)
+        held[tested] = covers_many(self.outlines, self.shapes, ordinals[tested], lats[at], lngs[at])
+        return rows[held], ordinals[held]
+
+
+class _Shapes(Sequence):  # type: ignore[type-arg]
+    """The shapes of geofences as a sequence, without a list of its own."""
+
+    def __init__(self, geofences: Sequence[Geofence]) -> None:
+        self._geofences = geofences
+
+    def __len__(self) -> int:
+        return len(self._geofences)
+
+    def __getitem__(self, i):  # type: ignore[no-untyped-def]
+        return self._geofences[i].shape
