@@ -19,7 +19,7 @@ CONSOLE_PACKAGES := $(CONSOLE)/node_modules/.installed
 CONSOLE_SOURCES := $(shell find $(CONSOLE) \( -name node_modules -o -name dist -o -name '*.py' -o -name __pycache__ \) -prune -o -type f -print)
 HAS_NODE = $(shell bash deploy/node.sh 2>/dev/null && echo yes)
 
-.PHONY: help demo test serve check bench lock console wheel lint install clean
+.PHONY: help demo test serve check bench lock docs console wheel lint install clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -59,6 +59,9 @@ wheel: $(TOOLS) console ## Build the distribution into dist/
 lock: $(TOOLS) ## Pin every package again, with hashes
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header deploy/requirements.in -o deploy/requirements.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header deploy/requirements-dev.in -o deploy/requirements-dev.txt
+
+docs: $(RUNTIME) ## Write docs/reference.md and deploy/settings.example.toml from the code
+	@PYTHONPATH=. $(BIN)/python docs/reference.py
 
 install: $(RUNTIME) ## Create the virtual environment with the runtime packages only
 

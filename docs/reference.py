@@ -1,0 +1,109 @@
+"""Writes what the code knows best: docs/reference.md and deploy/settings.example.toml (``make docs``).
+
+Settings, metrics and error codes are read from where they are declared; tests/test_docs.py holds both files to it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway import errors
+from gateway.metrics import Metrics
+from gateway.settings import ENVIRONMENT_PREFIX, Settings
+
+TREE = Path(__file__).parents[1]
+
+
+def example_settings() -> str:
+    """Every setting as a comment with its sentence, unit in its name, and its default."""
+    lines = [
+        "# Settings of geopush, each with its default:  geopush serve --settings FILE",
+        f"# The environment ({ENVIRONMENT_PREFIX} and the name in capitals) and the command line are stronger.",
+        "# An unknown name is refused at start.",
+    ]
+    for field in dataclasses.fields(Settings):
+        value = '""' if field.default is None else _toml(field.default)
+        lines += ["", f"# {field.metadata['doc']}", f"# {field.name} = {value}"]
+    return "\n".join(lines) + "\n"
+
+
+def reference() -> str:
+    """The reference as Markdown: settings, metrics, errors."""
+    return "\n".join([*_settings(), *_metrics(), *_errors()]) + "\n"
+
+
+def _settings() -> Iterator[str]:
+    yield "# Reference"
+    yield ""
+    yield "Written by `make docs` from the code; do not edit it."
+    yield ""
+    yield "## Settings"
+    yield ""
+    yield f"Strongest first: command line, environment (`{ENVIRONMENT_PREFIX}` and the name in capitals), a TOML file"
+    yield "(`--settings FILE`), the default. Units are in the names."
+    yield ""
+    yield "| setting | default | what it is for |"
+    yield "|---|---|---|"
+    for field in dataclasses.fields(Settings):
+        default = "" if field.default in {None, ""} else f"`{_toml(field.default)}`"
+        yield f"| `{field.name}` | {default} | {field.metadata['doc']} |"
+    yield ""
+
+
+def _metrics() -> Iterator[str]:
+    yield "## Metrics"
+    yield ""
+    yield "At `/metrics` in Prometheus' text format."
+    yield ""
+    yield "| metric | type | what it counts |"
+    yield "|---|---|---|"
+    for metric in Metrics().registry.collect():
+        name = metric.name + ("_total" if metric.type == "counter" else "")
+        yield f"| `{name}` | {metric.type} | {metric.documentation} |"
+    yield ""
+
+
+def _errors() -> Iterator[str]:
+    yield "## Errors"
+    yield ""
+    yield "Every error answer is a problem document (RFC 9457) with one of these codes and a `detail` that says what"
+    yield "to do."
+    yield ""
+    yield "| code | status | when |"
+    yield "|---|---|---|"
+    for error in sorted(_tree(errors.GeopushError), key=lambda e: (e.status, e.code)):
+        sentence = (inspect.getdoc(error) or "").split("\n\n")[0].replace("\n", " ")
+        yield f"| `{error.code}` | {error.status} | {sentence} |"
+
+
+def _tree(error: type[errors.GeopushError]) -> Iterator[type[errors.GeopushError]]:
+    for child in error.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from _tree(child)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    return f'"{value}"'
+
+
+OUTPUTS = {"docs/reference.md": reference, "deploy/settings.example.toml": example_settings}
+"""Each file by its path from the top folder, and what writes it."""
+
+
+def main() -> None:
+    """Write them all."""
+    for path, write in OUTPUTS.items():
+        (TREE / path).write_text(write(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
