@@ -30,7 +30,7 @@ demo: $(RUNTIME) ## Run the gateway with simulated shoppers in Helsinki; SECONDS
 
 test: ## Run every test; installs what is missing from Debian first
 	@bash deploy/debian.sh "make test" chromium=chromium nginx=nginx-light redis-server=redis-server \
-		h2load=nghttp2-client node=nodejs npm=npm git=git
+		h2load=nghttp2-client node=nodejs npm=npm git=git curl=curl
 	@$(MAKE) -s $(TOOLS) console
 	@$(BIN)/python -m pytest
 
