@@ -73,6 +73,8 @@ class Shopper(msgspec.Struct, frozen=True, kw_only=True):
     events: Mapping[str, Any] = {}
     visits: Mapping[str, Any] = {}
     history: tuple[PastPush, ...] = ()
+    ghosts: tuple[PastPush, ...] = ()
+    """Pushes that a held-out user would have got: their shadow of ``history``, oldest first."""
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -140,14 +142,40 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
         return next((v.gate for v in self.verdicts if not v.passed), None)
 
 
+class Deferred(msgspec.Struct, frozen=True):
+    """An offer to be decided again at ``due_ms``: call ``evaluate`` with the same transition and ``only=offer_id``.
+
+    With ``still_inside`` it is dropped unless the user is in the geofence then (same visit).
+    """
+
+    offer_id: str
+    transition: Transition
+    due_ms: int
+    still_inside: bool
+    reason: Literal["delay", "quiet_hours"]
+
+
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """All candidates of one evaluation of one user. ``ranked`` lists those to claim, best first."""
 
     user_id: str
     at_ms: int
     candidates: tuple[Candidate, ...]
+    deferred: tuple[Deferred, ...] = ()
 
     @property
     def ranked(self) -> tuple[Candidate, ...]:
         """Candidates that passed every gate before the claim, best first."""
         return tuple(sorted((c for c in self.candidates if c.rank is not None), key=lambda c: c.rank or 0))
+
+    @property
+    def contests(self) -> tuple[tuple[Candidate, ...], ...]:
+        """What to claim apart: every transactional offer for itself, then the others, of whom one may win."""
+        ranked = self.ranked
+        competing = tuple(c for c in ranked if not c.transactional)
+        return (*((c,) for c in ranked if c.transactional), *((competing,) if competing else ()))
+
+    @property
+    def ghosts(self) -> tuple[Candidate, ...]:
+        """Held-out candidates that would have been sent: what treated users are compared with."""
+        return tuple(c for c in self.candidates if c.held_out and c.refused_by is None)

@@ -1,0 +1,186 @@
+"""The gates between a transition and arbitration, in order. Each answers with what it saw and what it asked for.
+
+A gate is a pure function of one occasion and one offer. Words about what would have passed are only made where
+a gate refuses, because only there does anyone read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from geofences.model import UNKNOWN_ACCURACY_M, TransitionKind
+from rules.behaviour import visit_number
+from rules.compiled import CompiledOffer
+from rules.experiment import BUCKETS, bucket, choose, is_within
+from rules.model import Gate, Verdict
+from rules.situation import Occasion
+from rules.words import after, metres, span
+
+Check = Callable[[Occasion, CompiledOffer], Verdict]
+
+_CONSENTED = Verdict(Gate.CONSENT, True)
+_BY_TIMER = Verdict(Gate.FIX_QUALITY, True, "timer")
+_TRIGGERED = Verdict(Gate.TRIGGER, True)
+_NEVER_QUIET = Verdict(Gate.QUIET_HOURS, True, "none")
+_EVERYONE = Verdict(Gate.AUDIENCE, True, "everyone")
+_TREATED = Verdict(Gate.EXPERIMENT, True)
+HELD_OUT = "held_out"
+"""Rule of a passed experiment verdict that makes the candidate a ghost: decided to the end, never sent."""
+
+
+def consent(occasion: Occasion, offer: CompiledOffer) -> Verdict:
+    """Location and push for every offer; profiling where an audience looks at the person."""
+    shopper = occasion.situation.shopper
+    if shopper.erased:
+        return Verdict(Gate.CONSENT, False, "erased", True, False)
+    given = shopper.consent
+    if not given.location:
+        missing = "location"
+    elif not given.push:
+        missing = "push"
+    elif offer.offer.audience and not given.profiling and not offer.offer.transactional:
+        missing = "profiling"
+    else:
+        return _CONSENTED
+    return Verdict(Gate.CONSENT, False, missing, False, True, f"with {missing} consent")
+
+
+def fix_quality(occasion: Occasion, _offer: CompiledOffer) -> Verdict:
+    """Fresh enough, accurate enough, not mocked. A timer has no fix to judge."""
+    situation, transition = occasion.situation, occasion.transition
+    fix = situation.fix
+    if fix is None:
+        return _BY_TIMER
+    if fix.mock:
+        return Verdict(Gate.FIX_QUALITY, False, "mock", True, False, "with a real fix")
+    age_s = max(0, situation.at_ms - transition.at_ms) / 1000
+    if age_s > situation.policy.max_fix_age_s:
+        late_s = age_s - situation.policy.max_fix_age_s
+        return Verdict(
+            Gate.FIX_QUALITY, False, "age_s", age_s, situation.policy.max_fix_age_s, f"{span(late_s)} fresher"
+        )
+    accuracy_m = transition.accuracy_m if transition.accuracy_m is not None else fix.accuracy_m
+    accuracy_m = UNKNOWN_ACCURACY_M if accuracy_m is None else accuracy_m
+    most_m = max(situation.policy.max_accuracy_m, occasion.store.radius_m / 2)
+    if accuracy_m > most_m:
+        words = f"{metres(accuracy_m - most_m)} more accurate"
+        return Verdict(Gate.FIX_QUALITY, False, "accuracy_m", accuracy_m, most_m, words)
+    return Verdict(Gate.FIX_QUALITY, True, "accuracy_m", accuracy_m, most_m)
+
+
+def trigger(occasion: Occasion, offer: CompiledOffer) -> Verdict:
+    """The offer's trigger against what happened: thresholds, visit number, delay."""
+    wanted, transition = offer.offer.trigger, occasion.transition
+    if wanted.type is TransitionKind.DWELL and (transition.dwell_s or 0) < (wanted.dwell_s or 0):
+        missing_s = (wanted.dwell_s or 0) - (transition.dwell_s or 0)
+        return Verdict(
+            Gate.TRIGGER, False, "dwell_s", transition.dwell_s, wanted.dwell_s, f"stays {span(missing_s)} longer"
+        )
+    if wanted.type is TransitionKind.NEARBY and wanted.nearby_m is not None:
+        away_m = transition.distance_m or 0.0
+        if away_m > wanted.nearby_m:
+            words = f"{metres(away_m - wanted.nearby_m)} closer"
+            return Verdict(Gate.TRIGGER, False, "nearby_m", round(away_m, 1), wanted.nearby_m, words)
+    if wanted.type is TransitionKind.VISIT and (transition.probability or 0.0) < wanted.min_probability:
+        return Verdict(Gate.TRIGGER, False, "min_probability", transition.probability, wanted.min_probability)
+    if wanted.first_visit and occasion.visit["total"] != 1:
+        return Verdict(Gate.TRIGGER, False, "first_visit", occasion.visit["total"], 1)
+    if wanted.nth_visit is not None:
+        number = visit_number(occasion.situation.shopper.visits, transition, wanted.within_days)
+        if number != wanted.nth_visit:
+            short = wanted.nth_visit - number
+            words = f"after {short} more visit{'s' if short > 1 else ''}" if short > 0 else ""
+            return Verdict(Gate.TRIGGER, False, "nth_visit", number, wanted.nth_visit, words)
+    wait_ms = transition.at_ms + wanted.delay_s * 1000 - occasion.situation.at_ms
+    if wanted.delay_s and wait_ms > 0:
+        return Verdict(
+            Gate.TRIGGER,
+            False,
+            "delay_s",
+            wanted.delay_s - wait_ms // 1000,
+            wanted.delay_s,
+            f"in {span(wait_ms / 1000)}",
+        )
+    return _TRIGGERED
+
+
+def active(occasion: Occasion, offer: CompiledOffer) -> Verdict:
+    """Status and campaign; then the first that speaks of today decides: an exception, else the hours and windows."""
+    document, store, at_ms = offer.offer, occasion.store, occasion.situation.at_ms
+    if not document.is_live:
+        return Verdict(Gate.ACTIVE, False, "status", str(document.status), "active", "once active")
+    zone = offer.zone or store.zone
+    wall = occasion.wall(zone)
+    start_ms, end_ms = offer.bounds_ms(zone)
+    if start_ms is not None and at_ms < start_ms:
+        words = after(datetime.fromtimestamp(start_ms / 1000, zone), wall)
+        return Verdict(Gate.ACTIVE, False, "campaign_start", _shown(wall), document.campaign.start, words)
+    if end_ms is not None and at_ms >= end_ms:
+        return Verdict(Gate.ACTIVE, False, "campaign_end", _shown(wall), document.campaign.end)
+    for rule, exceptions in (("offer_exception", offer.exceptions), ("store_exception", store.exceptions)):
+        opens = exceptions.on(wall) if exceptions is not None else None
+        if opens is not None:
+            return Verdict(Gate.ACTIVE, opens, rule, _shown(wall), "open on this date")
+    hours = offer.hours(store)
+    if hours is not None and not hours.is_open(at_ms):
+        opening = hours.next_open(at_ms)
+        words = after(opening, wall) if opening else ""
+        return Verdict(Gate.ACTIVE, False, "opening_hours", _shown(wall), hours.source, words)
+    if offer.weekly is not None:
+        spans = "; ".join(f"{','.join(w.days)} {w.start}-{w.end}" for w in document.weekly)
+        if not offer.weekly.holds(wall):
+            return Verdict(
+                Gate.ACTIVE, False, "weekly", _shown(wall), spans, after(offer.weekly.next_start(wall), wall)
+            )
+        return Verdict(Gate.ACTIVE, True, "weekly", _shown(wall), spans)
+    return Verdict(Gate.ACTIVE, True, "opening_hours" if hours else "campaign", _shown(wall), hours and hours.source)
+
+
+def quiet_hours(occasion: Occasion, offer: CompiledOffer) -> Verdict:
+    """Not at night, by the clock where the shopper stands."""
+    windows = offer.quiet_windows
+    if windows is None:
+        return _NEVER_QUIET
+    wall = occasion.wall(occasion.quiet_zone)
+    quiet = offer.quiet_hours
+    required = f"outside {quiet.start}-{quiet.end}"
+    if windows.holds(wall):
+        return Verdict(Gate.QUIET_HOURS, False, quiet.action, _shown(wall), required, after(windows.end_of(wall), wall))
+    return Verdict(Gate.QUIET_HOURS, True, quiet.action, _shown(wall), required)
+
+
+def audience(occasion: Occasion, offer: CompiledOffer) -> Verdict:
+    """The CEL expression; what cannot be evaluated is false, with the reason."""
+    expression = offer.audience
+    if expression is None:
+        return _EVERYONE
+    answer = expression.answer(occasion.facts_for(offer))
+    return Verdict(Gate.AUDIENCE, answer.passed, "cel", answer.reason or answer.passed, expression.source)
+
+
+def experiment(occasion: Occasion, offer: CompiledOffer) -> Verdict:
+    """Roll-out share, then holdouts: a held-out user passes on and ends as a ghost."""
+    document, policy = offer.offer, offer.policy
+    user_id = occasion.situation.shopper.user_id
+    share = document.rollout_percent / 100
+    if share < 1 and not is_within(user_id, f"{document.id}/rollout", share):
+        place = bucket(user_id, f"{document.id}/rollout")
+        return Verdict(Gate.EXPERIMENT, False, "rollout", place, f"below {round(share * BUCKETS)}")
+    if not document.transactional and is_within(user_id, policy.holdout_salt, policy.holdout_ratio):
+        return Verdict(Gate.EXPERIMENT, True, HELD_OUT, "global holdout")
+    if document.experiment is None:
+        return _TREATED
+    salt = document.experiment.salt or document.id
+    if is_within(user_id, f"{salt}/holdout", document.experiment.holdout_ratio):
+        return Verdict(Gate.EXPERIMENT, True, HELD_OUT, "offer holdout")
+    arms = [(arm.name, arm.weight) for arm in document.experiment.variants]
+    return Verdict(Gate.EXPERIMENT, True, "variant", choose(user_id, salt, arms))
+
+
+GATES: tuple[Check, ...] = (consent, fix_quality, trigger, active, quiet_hours, audience, experiment)
+"""The pure gates before rendering, in the order in which they are asked."""
+
+
+def _shown(wall: datetime) -> str:
+    return wall.strftime("%a %Y-%m-%d %H:%M %Z")

@@ -1,0 +1,103 @@
+"""The one door to OpenStreetMap opening hours: is a store open at an instant, and when does that change.
+
+Expressions follow the OSM grammar (public holidays included, where the country is known).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+from opening_hours import OpeningHours as OsmHours
+from opening_hours import State
+
+from rules.schedule import WeeklyWindows, local
+
+HORIZON_DAYS = 366
+"""How far the next change is looked for; farther is "never"."""
+
+
+class Hours:
+    """A compiled expression in a zone. Unknown ("by appointment") counts as open: the shop decides at the door."""
+
+    __slots__ = ("_osm", "source", "zone")
+
+    def __init__(self, osm: OsmHours, source: str, zone: ZoneInfo) -> None:
+        """Use ``opening_hours``, which caches."""
+        self._osm = osm
+        self.source = source
+        self.zone = zone
+
+    def is_open(self, at_ms: int) -> bool:
+        """Whether the store is open at the instant."""
+        return self._osm.state(local(at_ms, self.zone))[0] != State.CLOSED
+
+    def next_open(self, at_ms: int) -> datetime | None:
+        """When a store that is closed at the instant opens (aware), or None within the horizon."""
+        change = self._osm.next_change(local(at_ms, self.zone))
+        return change if change is not None and self.is_open(round(change.timestamp() * 1000)) else None
+
+
+@lru_cache(maxsize=8192)
+def opening_hours(source: str, zone: ZoneInfo, country: str | None = None) -> Hours:
+    """The compiled expression. ``country`` (ISO 3166) tells which days are public holidays (PH).
+
+    Raises ValueError, with the column, for an expression outside the grammar.
+    """
+    try:
+        osm = OsmHours(
+            source,
+            timezone=zone,
+            country=country,
+            auto_country=False,
+            auto_timezone=False,
+            max_interval_days=HORIZON_DAYS,
+        )
+    except Exception as error:  # noqa: BLE001 - the library's ParserError is not exported
+        raise ValueError(_first_fault(str(error))) from None
+    return Hours(osm, source, zone)
+
+
+def _first_fault(text: str) -> str:
+    """The library's drawing of a syntax error as one sentence."""
+    lines = [line.strip() for line in text.splitlines()]
+    place = next((line.removeprefix("-->").strip() for line in lines if "-->" in line), "")
+    column = place.rpartition(":")[2]
+    expected = next((line for line in lines if "expected" in line), "").lstrip("= ")
+    return f"not OpenStreetMap opening hours: column {column or '?'}: {expected or text.strip()}"
+
+
+class Exceptions(msgspec.Struct, frozen=True):
+    """Dates on which other hours hold; spans are minutes of that day."""
+
+    days: dict[date, WeeklyWindows | None]
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[str, str]]) -> Exceptions:
+        """From (ISO date, "closed" or "10:00-13:00,14:00-16:00"). Raises ValueError."""
+        days: dict[date, WeeklyWindows | None] = {}
+        for text, hours in entries:
+            day = date.fromisoformat(text)
+            if hours == "closed":
+                days[day] = None
+                continue
+            name = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[day.weekday()]
+            spans = [part.split("-") for part in hours.split(",")]
+            if any(end <= start or end > "24:00" for start, end in spans):
+                raise ValueError("hours of one date run forward within it, like 10:00-18:00")
+            days[day] = WeeklyWindows.of([([name], start, end) for start, end in spans])
+        return cls(days)
+
+    def on(self, wall: datetime) -> bool | None:
+        """Open or closed by an exception of that date, or None where there is none."""
+        day = wall.date()
+        if day not in self.days:
+            return None
+        windows = self.days[day]
+        return windows is not None and windows.holds(wall)
+
+
+NO_EXCEPTIONS = Exceptions({})

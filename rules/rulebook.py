@@ -1,0 +1,163 @@
+"""Which offers a transition wakes: immutable, indexed by geofence, tag and kind; one edit copies only what it must.
+
+Tags and "all stores" are not spelled out per geofence: a look-up joins the geofence's own offers, those of its
+tags and those of every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from geofences.model import Geofence, Reason, Transition, TransitionKind
+from rules.compiled import CompiledOffer
+from rules.document import Offer
+from rules.policy import DEFAULT_POLICY, BrandPolicy
+from rules.stores import Geofences, Store
+
+_Key = tuple[str, str]
+_EVERYWHERE: _Key = ("all", "")
+_VISITS: _Key = ("kind", TransitionKind.VISIT)
+
+
+class Rulebook:
+    """All offers of a catalog under one policy. Build it with ``Rulebook.build``; change it with ``updated``."""
+
+    __slots__ = ("_geofences", "_index", "_memo", "_offers", "_stores", "policy", "wants_visits")
+
+    def __init__(
+        self,
+        offers: dict[str, CompiledOffer],
+        index: dict[_Key, tuple[CompiledOffer, ...]],
+        geofences: Geofences,
+        policy: BrandPolicy,
+        stores: dict[str, Store],
+    ) -> None:
+        """Internal: the parts, already consistent."""
+        self._offers = offers
+        self._index = index
+        self._geofences = geofences
+        self._stores = stores
+        self._memo: dict[tuple[str, TransitionKind], tuple[CompiledOffer, ...]] = {}
+        self.policy = policy
+        self.wants_visits = _VISITS in index
+        """Whether a live offer waits for a visit: only then need visits be worked out."""
+
+    @classmethod
+    def build(cls, offers: Iterable[Offer], geofences: Geofences, policy: BrandPolicy = DEFAULT_POLICY) -> Rulebook:
+        """The rulebook of ``offers``; ``geofences`` (a dict or the engine's index) is asked when a store is woken."""
+        compiled = {offer.id: CompiledOffer(offer, policy) for offer in offers}
+        gathered: dict[_Key, list[CompiledOffer]] = {}
+        for offer in compiled.values():
+            for key in _keys(offer.offer):
+                gathered.setdefault(key, []).append(offer)
+        return cls(compiled, {key: tuple(found) for key, found in gathered.items()}, geofences, policy, {})
+
+    def updated(
+        self,
+        put: Iterable[Offer] = (),
+        removed: Iterable[str] = (),
+        geofences: Geofences | None = None,
+        policy: BrandPolicy | None = None,
+    ) -> Rulebook:
+        """This rulebook with offers added, replaced or removed, and with other geofences or another policy.
+
+        A changed policy compiles every offer anew; everything else costs about a copy of the index.
+        """
+        if policy is not None and policy != self.policy:
+            kept = {o.id: o.offer for o in self._offers.values()}
+            kept.update((offer.id, offer) for offer in put)
+            for gone in removed:
+                kept.pop(gone, None)
+            return Rulebook.build(kept.values(), geofences or self._geofences, policy)
+        changed = {offer.id: CompiledOffer(offer, self.policy) for offer in put}
+        leaving = {*removed, *changed} & self._offers.keys()
+        offers = {**self._offers, **changed}
+        for gone in leaving - changed.keys():
+            del offers[gone]
+        index = dict(self._index)
+        for gone in leaving:
+            for key in _keys(self._offers[gone].offer):
+                left = tuple(o for o in index.get(key, ()) if o.id != gone)
+                if left:
+                    index[key] = left
+                else:
+                    index.pop(key, None)
+        for new in changed.values():
+            for key in _keys(new.offer):
+                index[key] = (*index.get(key, ()), new)
+        return Rulebook(offers, index, geofences or self._geofences, self.policy, self._stores)
+
+    def __len__(self) -> int:
+        """How many offers there are, of any status."""
+        return len(self._offers)
+
+    def __iter__(self) -> Iterator[Offer]:
+        """Every offer."""
+        return (compiled.offer for compiled in self._offers.values())
+
+    def get(self, offer_id: str) -> Offer | None:
+        """The offer, or None."""
+        held = self._offers.get(offer_id)
+        return held.offer if held else None
+
+    def store(self, geofence_id: str) -> Store | None:
+        """What rules may know of a geofence, or None where it is gone."""
+        geofence = self._geofences.get(geofence_id)
+        if geofence is None:
+            return None
+        held = self._stores.get(geofence_id)
+        if held is None or held.geofence is not geofence:
+            held = self._stores[geofence_id] = Store(geofence)
+        return held
+
+    def wakes(self, transition: Transition, *, sleeping: bool = False) -> tuple[CompiledOffer, ...]:
+        """The live offers that the transition may trigger; with ``sleeping`` also drafts, paused and ended ones.
+
+        A deleted geofence wakes none. Dwell and nearby wake offers up to their threshold once: the trigger gate
+        says how much is missing.
+        """
+        if transition.reason is Reason.FENCE_DELETED:
+            return ()
+        found = self._of_kind(transition.geofence_id, transition.kind)
+        if not found:
+            return ()
+        return found if sleeping else tuple(o for o in found if o.offer.is_live)
+
+    def dwells_s(self, geofence_id: str) -> tuple[int, ...]:
+        """Dwell thresholds that live offers wait for at a geofence, ascending."""
+        waiting = self._of_kind(geofence_id, TransitionKind.DWELL)
+        return tuple(sorted({o.offer.trigger.dwell_s for o in waiting if o.offer.is_live and o.offer.trigger.dwell_s}))
+
+    def nearby_m(self, geofence_id: str) -> tuple[int, ...]:
+        """Distances at which live offers wait for a shopper near a geofence, ascending."""
+        waiting = self._of_kind(geofence_id, TransitionKind.NEARBY)
+        return tuple(
+            sorted({o.offer.trigger.nearby_m for o in waiting if o.offer.is_live and o.offer.trigger.nearby_m})
+        )
+
+    def pass_by(self, geofence_id: str) -> bool:
+        """Whether a live offer waits for shoppers who pass a geofence by."""
+        return any(o.offer.is_live for o in self._of_kind(geofence_id, TransitionKind.PASS_BY))
+
+    def _of_kind(self, geofence_id: str, kind: TransitionKind) -> tuple[CompiledOffer, ...]:
+        """Offers of one kind at a geofence, by id; worked out once and kept until the next rulebook."""
+        held = self._memo.get((geofence_id, kind))
+        if held is None:
+            geofence = self._geofences.get(geofence_id)
+            keys = _keys_of_geofence(geofence) if geofence else [("geofence", geofence_id), _EVERYWHERE]
+            joined = {o.id: o for key in keys for o in self._index.get(key, ()) if o.kind is kind}
+            held = self._memo[geofence_id, kind] = tuple(joined.values())
+        return held
+
+
+def _keys(offer: Offer) -> list[_Key]:
+    targets = offer.targets
+    keys: list[_Key] = [_VISITS] if offer.is_live and offer.trigger.type is TransitionKind.VISIT else []
+    if targets.all:
+        return [*keys, _EVERYWHERE]
+    keys += [("geofence", geofence_id) for geofence_id in dict.fromkeys(targets.geofences)]
+    return keys + [("tag", tag) for tag in dict.fromkeys(targets.tags)]
+
+
+def _keys_of_geofence(geofence: Geofence) -> list[_Key]:
+    return [("geofence", geofence.id), *(("tag", tag) for tag in sorted(geofence.tags)), _EVERYWHERE]

@@ -1,0 +1,179 @@
+"""What the gates look at: one user at one instant, and one transition of theirs at one store, worked out lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from geofences.model import Ping, Transition
+from rules.audience import Facts
+from rules.behaviour import event_view, events_of, visit_number, visit_total
+from rules.compiled import CompiledOffer
+from rules.message import CODE_PLACEHOLDER
+from rules.model import PastPush, Shopper
+from rules.policy import BrandPolicy
+from rules.schedule import DAY_NUMBERS, local, zone_named
+from rules.stores import Store, distance_m, zone_at
+
+_DAY_NAMES = tuple(DAY_NUMBERS)
+SHOWN_FROM = 10
+"""Live counters below this are hidden: "3 people bought this" persuades nobody, and tells on them."""
+
+Counters = Mapping[str, Mapping[str, int]]
+"""Per offer id: ``taken`` (pushes or purchases so far) and ``left`` (stock)."""
+
+NO_COUNTERS: Counters = {}
+
+
+class Situation:
+    """One user at one instant."""
+
+    def __init__(self, policy: BrandPolicy, shopper: Shopper, at_ms: int, fix: Ping | None, counters: Counters) -> None:
+        """``fix`` is None when a timer, not a ping, asks."""
+        self.policy = policy
+        self.shopper = shopper
+        self.at_ms = at_ms
+        self.fix = fix
+        self.counters = counters
+
+    @cached_property
+    def now(self) -> datetime:
+        """The instant as an aware UTC time."""
+        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
+
+    @cached_property
+    def fix_zone(self) -> ZoneInfo | None:
+        """The zone of the fix, or None without one."""
+        return zone_at(self.fix.lat, self.fix.lng) if self.fix else None
+
+    @cached_property
+    def user_zone(self) -> ZoneInfo | None:
+        """The zone that the user's profile names, or None."""
+        try:
+            return zone_named(self.shopper.time_zone) if self.shopper.time_zone else None
+        except ValueError:
+            return None
+
+    @cached_property
+    def events(self) -> dict[str, dict[str, Any]]:
+        """Behaviour as audiences and messages read it."""
+        return {name: event_view(record, self.at_ms) for name, record in events_of(self.shopper.events).items()}
+
+    @cached_property
+    def user(self) -> dict[str, Any]:
+        """The user's attributes (nulls are missing) with the built-in fields."""
+        shopper = self.shopper
+        user = {name: value for name, value in shopper.attributes.items() if value is not None}
+        user["locale"] = shopper.locale
+        user["platforms"] = sorted(shopper.platforms)
+        if shopper.time_zone:
+            user["time_zone"] = shopper.time_zone
+        return user
+
+    @cached_property
+    def shadow(self) -> tuple[PastPush, ...]:
+        """The history a held-out user would have by now."""
+        return tuple(sorted((*self.shopper.history, *self.shopper.ghosts), key=lambda past: past.at_ms))
+
+
+class Occasion:
+    """One transition of that user, with the store it is about."""
+
+    def __init__(self, situation: Situation, transition: Transition, store: Store) -> None:
+        """Cheap; the rest is worked out when a gate asks."""
+        self.situation = situation
+        self.transition = transition
+        self.store = store
+        self._walls: dict[ZoneInfo, datetime] = {}
+
+    @property
+    def quiet_zone(self) -> ZoneInfo:
+        """Where quiet hours are counted: the zone of the fix; without a fix, the store's."""
+        return self.situation.fix_zone or self.store.zone
+
+    def wall(self, zone: ZoneInfo) -> datetime:
+        """The wall clock in a zone now."""
+        held = self._walls.get(zone)
+        if held is None:
+            held = self._walls[zone] = local(self.situation.at_ms, zone)
+        return held
+
+    @cached_property
+    def distance_m(self) -> float:
+        """How far the shopper is from the store's middle; for a timer, what the transition says, else 0."""
+        fix = self.situation.fix
+        if fix is not None:
+            return distance_m(self.store.point, fix.lat, fix.lng)
+        return self.transition.distance_m or 0.0
+
+    @cached_property
+    def visit(self) -> dict[str, Any]:
+        """The visit as audiences and messages read it."""
+        transition, visits = self.transition, self.situation.shopper.visits
+        return {
+            "kind": str(transition.kind),
+            "number": visit_number(visits, transition),
+            "total": visit_total(visits, transition),
+            "dwell_s": (transition.duration_ms or 0) // 1000,
+            "distance_m": float(transition.distance_m or 0.0),
+            "probability": 1.0 if transition.probability is None else transition.probability,
+        }
+
+    @cached_property
+    def _clock(self) -> tuple[str, dict[str, Any]]:
+        wall = self.wall(self.store.zone)
+        return wall.date().isoformat(), {"hour": wall.hour, "weekday": _DAY_NAMES[wall.weekday()]}
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What every audience may read here, apart from the offer's own counters."""
+        return Facts(self._facts({}))
+
+    def facts_for(self, offer: CompiledOffer) -> Facts:
+        """The same; with the offer's counters where there are any."""
+        counters = self.situation.counters.get(offer.id)
+        return Facts(self._facts(counters)) if counters else self.facts
+
+    def _facts(self, counters: Mapping[str, int]) -> dict[str, Any]:
+        situation, store = self.situation, self.store
+        today, clock = self._clock
+        values: dict[str, Any] = {
+            "user": situation.user,
+            "device": situation.shopper.devices[0] if situation.shopper.devices else {},
+            "store": store.properties,
+            "store.id": store.geofence.id,
+            "store.tags": store.properties["tags"],
+            "events": situation.events,
+            "now": situation.now,
+            "today": today,
+        }
+        values.update((f"user.{name}", value) for name, value in situation.user.items())
+        values.update((f"visit.{name}", value) for name, value in self.visit.items())
+        values.update((f"local.{name}", value) for name, value in clock.items())
+        values.update((f"offer.{name}", value) for name, value in counters.items())
+        return values
+
+    def variables(self, offer: CompiledOffer) -> dict[str, Any]:
+        """What the offer's messages may name."""
+        today, clock = self._clock
+        named = {"id": offer.id, "name": offer.offer.name, "value": offer.offer.value}
+        counters = self.situation.counters.get(offer.id, {})
+        if "left" in counters:
+            named["left"] = counters["left"]
+        if counters.get("taken", 0) >= SHOWN_FROM:
+            named["taken"] = counters["taken"] // 10 * 10
+        if offer.offer.code_pool:
+            named["code"] = CODE_PLACEHOLDER
+        return {
+            "user": self.situation.user,
+            "store": self.store.properties,
+            "visit": self.visit,
+            "events": self.situation.events,
+            "offer": named,
+            "today": today,
+            "now": self.situation.at_ms,
+            "local": clock,
+        }

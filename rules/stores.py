@@ -1,0 +1,97 @@
+"""What a rule may know of a store: its place, its zone, its hours. Worked out once per version of a geofence.
+
+Recognised members of a geofence's properties: ``time_zone`` (IANA), ``country`` (ISO 3166), ``opening_hours``
+(OpenStreetMap) and ``exceptions`` ([{"date": "2026-12-24", "hours": "10:00-13:00" or "closed"}]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import asin, cos, radians, sin, sqrt
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import tzfpy
+
+from geofences.model import Circle, Geofence, LatLng
+from rules.hours import NO_EXCEPTIONS, Exceptions, Hours, opening_hours
+from rules.schedule import zone_named
+
+EARTH_RADIUS_M = 6_371_008.8
+"""Mean radius of WGS 84 (IUGG)."""
+UTC_ZONE = ZoneInfo("UTC")
+
+
+class Geofences(Protocol):
+    """Anything that finds a geofence by id: a dict, or the engine's index."""
+
+    def get(self, geofence_id: str, /) -> Geofence | None:
+        """The geofence, or None."""
+        ...
+
+
+class Store:
+    """A geofence as rules see it. ``hours`` is None where the store has none, or none that can be read."""
+
+    __slots__ = ("exceptions", "geofence", "hours", "hours_fault", "point", "properties", "radius_m", "zone")
+
+    def __init__(self, geofence: Geofence) -> None:
+        """Looks up the zone (15 microseconds) and compiles the hours."""
+        properties = geofence.properties
+        self.geofence = geofence
+        self.point = _point(geofence)
+        self.zone = _zone(properties, self.point)
+        self.radius_m = geofence.area_radius_m
+        self.hours: Hours | None = None
+        self.hours_fault = ""
+        source = properties.get("opening_hours")
+        if isinstance(source, str) and source:
+            try:
+                self.hours = opening_hours(source, self.zone, country(properties))
+            except ValueError as error:
+                self.hours_fault = str(error)
+        self.exceptions = _exceptions(properties)
+        self.properties = {"id": geofence.id, "tags": sorted(geofence.tags), **properties}
+
+
+def zone_at(lat: float, lng: float) -> ZoneInfo:
+    """The time zone of a place; UTC at sea."""
+    return zone_named(tzfpy.get_tz(lng, lat) or "UTC")
+
+
+def distance_m(a: LatLng, lat: float, lng: float) -> float:
+    """Great-circle metres (haversine)."""
+    phi, psi = radians(a.lat), radians(lat)
+    h = sin((psi - phi) / 2) ** 2 + cos(phi) * cos(psi) * sin(radians(lng - a.lng) / 2) ** 2
+    return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(h)))
+
+
+def country(properties: Mapping[str, object]) -> str | None:
+    """The store's ISO country code, where its properties give one."""
+    code = properties.get("country")
+    return code.upper() if isinstance(code, str) and len(code) == 2 else None
+
+
+def _point(geofence: Geofence) -> LatLng:
+    if isinstance(geofence.shape, Circle):
+        return geofence.shape.center
+    point = geofence.shape.representative_point()
+    return LatLng(point.y, point.x)
+
+
+def _zone(properties: Mapping[str, object], point: LatLng) -> ZoneInfo:
+    name = properties.get("time_zone")
+    if isinstance(name, str):
+        try:
+            return zone_named(name)
+        except ValueError:
+            pass
+    return zone_at(point.lat, point.lng)
+
+
+def _exceptions(properties: Mapping[str, Any]) -> Exceptions:
+    try:
+        entries = [(entry["date"], entry["hours"]) for entry in properties.get("exceptions") or ()]
+        return Exceptions.of(entries) if entries else NO_EXCEPTIONS
+    except (KeyError, TypeError, ValueError):
+        return NO_EXCEPTIONS
