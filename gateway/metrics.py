@@ -16,8 +16,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         r = self.registry
         self.pings = Counter("geopush_pings", "Pings accepted for handling.", registry=r)
-        self.pings_rejected = Counter("geopush_pings_rejected", "Pings refused at decode, by code.", ["code"], registry=r)
-        self.pings_ignored = Counter("geopush_pings_ignored", "Pings that may not act, by reason.", ["reason"], registry=r)
+        self.pings_rejected = Counter(
+            "geopush_pings_rejected", "Pings refused at decode, by code.", ["code"], registry=r
+        )
+        self.pings_ignored = Counter(
+            "geopush_pings_ignored", "Pings that may not act, by reason.", ["reason"], registry=r
+        )
         self.transitions = Counter("geopush_transitions", "Transitions, by kind.", ["kind"], registry=r)
         self.decisions = Counter("geopush_decisions", "Decisions that had a candidate.", registry=r)
         self.refusals = Counter("geopush_refusals", "Candidates refused, by gate.", ["gate"], registry=r)
@@ -25,15 +29,24 @@ class Metrics:
         self.presence_conflicts = Counter(
             "geopush_presence_conflicts", "Presence saves that lost a race and were stepped again.", registry=r
         )
-        self.deliveries = Counter("geopush_deliveries", "Delivery attempts, by channel and status.", ["channel", "status"], registry=r)
+        self.deliveries = Counter(
+            "geopush_deliveries", "Delivery attempts, by channel and status.", ["channel", "status"], registry=r
+        )
         self.outbox_depth = Gauge("geopush_outbox_depth", "Outbox entries not yet acknowledged.", registry=r)
         self.outbox_age_s = Gauge("geopush_outbox_age_seconds", "Age of the oldest outbox entry.", registry=r)
         self.users_present = Gauge("geopush_users_present", "Users inside some geofence.", registry=r)
         self.catalog_version = Gauge("geopush_catalog_version", "Version of the catalog in use.", registry=r)
         self.geofences = Gauge("geopush_geofences", "Geofences in the catalog in use.", registry=r)
         self.offers = Gauge("geopush_offers", "Offers in the catalog in use.", registry=r)
-        self.handle_s = Histogram("geopush_handle_seconds", "Time to handle one batch of pings.", buckets=_LATENCY_S, registry=r)
-        self.ping_to_accepted_s = Histogram(
-            "geopush_ping_to_accepted_seconds", "From ping received to push accepted by a provider.", buckets=_LATENCY_S, registry=r
+        self.handle_s = Histogram(
+            "geopush_handle_seconds", "Time to handle one batch of pings.", buckets=_LATENCY_S, registry=r
         )
-        self.http = Counter("geopush_http_requests", "HTTP requests, by route and status.", ["route", "status"], registry=r)
+        self.ping_to_accepted_s = Histogram(
+            "geopush_ping_to_accepted_seconds",
+            "From ping received to push accepted by a provider.",
+            buckets=_LATENCY_S,
+            registry=r,
+        )
+        self.http = Counter(
+            "geopush_http_requests", "HTTP requests, by route and status.", ["route", "status"], registry=r
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import tomllib
 import types
@@ -34,7 +35,9 @@ class Settings:
     port: int = _setting(8080, "TCP port to listen on; 0 takes a free one.", least=0)
     workers: int = _setting(1, "Gateway processes that share the port.", least=1)
     data_dir: Path = _setting(Path("geopush-data"), "Folder of the embedded Redis and its append-only file.")
-    redis_url: str | None = _setting(None, "Redis to use instead of the embedded one, redis:// or rediss://.", secret=True)
+    redis_url: str | None = _setting(
+        None, "Redis to use instead of the embedded one, redis:// or rediss://.", secret=True
+    )
     redis_connect_timeout_s: float = _setting(1.0, "Seconds to wait for a connection to Redis.", least=0.01)
     redis_command_timeout_s: float = _setting(2.0, "Seconds to wait for Redis to answer a command.", least=0.01)
     partitions: int = _setting(64, "Redis hash tags that users are spread over; fixed at the first start.", least=1)
@@ -66,7 +69,9 @@ class Settings:
     )
 
     decision_trace_ttl_s: float = _setting(604_800.0, "How long a decision's trace can be looked up.", least=0)
-    outbox_takeover_s: float = _setting(30.0, "Idle seconds after which a dead sender's entries are taken over.", least=1)
+    outbox_takeover_s: float = _setting(
+        30.0, "Idle seconds after which a dead sender's entries are taken over.", least=1
+    )
     sends_in_flight: int = _setting(200, "Pushes that one sender has in flight at once.", least=1)
     run_sender: bool = _setting(True, "Whether serve also sends; turn off where senders run alone.")
     sandbox: Literal["auto", "on", "off"] = _setting(
@@ -151,17 +156,20 @@ def _as(kind: Any, value: Any) -> Any:
             return False
         raise ValueError("it must be true or false")
     if kind in {int, float}:
-        if isinstance(value, bool):
-            raise ValueError("it must be a number")
-        try:
-            number = kind(value)
-        except (TypeError, ValueError):
-            raise ValueError("it must be a whole number" if kind is int else "it must be a number") from None
-        if number != number or number in {float("inf"), float("-inf")}:
-            raise ValueError("it must be finite")
-        if kind is int and isinstance(value, float) and value != number:
-            raise ValueError("it must be a whole number")
-        return number
+        return _as_number(kind, value)
     if not isinstance(value, str | Path):
         raise ValueError("it must be text")
     return kind(value)
+
+
+def _as_number(kind: type[int | float], value: Any) -> int | float:
+    wanted = "a whole number" if kind is int else "a number"
+    if isinstance(value, bool) or (kind is int and isinstance(value, float) and not value.is_integer()):
+        raise ValueError(f"it must be {wanted}")
+    try:
+        number = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"it must be {wanted}") from None
+    if not math.isfinite(number):
+        raise ValueError("it must be finite")
+    return number

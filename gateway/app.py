@@ -1,0 +1,172 @@
+"""The wiring: what a gateway process is made of, the order it starts in, and the order it stops in.
+
+Stopping is an order with reasons: refuse new requests, let those in flight end, stop waking users by time, let the
+sender finish what it has in flight (the rest stays in the outbox), close providers, then the sandbox, and Redis last,
+because everything above still writes to it. A step that fails is logged and the others still run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from geofences.transitions import Policy
+
+from gateway.catalog.live import LiveCatalog
+from gateway.console.serve import routes as console_routes
+from gateway.errors import ConfigError
+from gateway.ingest import routes as ingest_routes
+from gateway.logs import Log
+from gateway.metrics import Metrics
+from gateway.ops import routes as ops_routes
+from gateway.pipeline import Pipeline
+from gateway.providers import Providers, open_providers
+from gateway.sender import Sender
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.timers import run_timers
+from gateway.web.context import Context
+from gateway.web.server import application, make_runner
+
+_log = Log("app")
+
+T = TypeVar("T")
+
+RESTART_PAUSE_S = 1.0
+"""The wait before a background part that failed is started again: long enough not to spin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway."""
+
+    context: Context
+    url: str
+    new_admin_key: str | None
+    channels: dict[str, str]
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Gateway]:
+    """Start a gateway, yield it while it serves, and stop it in order.
+
+    Raises ConfigError when the data directory is taken or a setting cannot work, Unavailable when Redis is not there.
+    """
+    metrics = Metrics()
+    async with contextlib.AsyncExitStack() as closing:
+        store = await _opened(closing, "store", _store(settings))
+        new_admin_key = await _first_admin_key(store)
+        catalog = LiveCatalog(store=store, policy=presence_policy(settings), metrics=metrics)
+        await _opened(closing, "catalog", catalog.following())
+        states = {"sender": "off: run_sender is false"}
+        if settings.run_sender:
+            states = (await _opened(closing, "sender", sending(settings, store, metrics))).states
+        pipeline = Pipeline(store=store, catalog=catalog, metrics=metrics)
+        await _opened(closing, "timers", background(lambda stop: run_timers(store, pipeline, stop)))
+        context = Context(settings=settings, store=store, catalog=catalog, pipeline=pipeline, metrics=metrics)
+        url = await _opened(closing, "http", _listening(context))
+        yield Gateway(context, url, new_admin_key, states)
+
+
+async def _opened(closing: contextlib.AsyncExitStack, name: str, part: AbstractAsyncContextManager[T]) -> T:
+    """Open a part; when its turn to close comes, a failure is logged under its name and the others still close."""
+
+    async def close(*reason: Any) -> None:
+        try:
+            await part.__aexit__(*reason)
+        except Exception:  # noqa: BLE001 - whatever fails, the rest must still be closed
+            _log.error("shutdown step failed", exc_info=True, step=name)
+
+    value = await part.__aenter__()
+    closing.push_async_exit(close)
+    return value
+
+
+@contextlib.asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[Store]:
+    store = await Store.open(settings)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def sending(settings: Settings, store: Store, metrics: Metrics) -> AsyncIterator[Providers]:
+    """Deliver from the outbox while the block runs; what is in flight at its end gets the grace time."""
+    async with open_providers(settings) as providers:
+        sender = Sender(
+            store,
+            providers.channels,
+            metrics,
+            sends_in_flight=settings.sends_in_flight,
+            takeover_s=settings.outbox_takeover_s,
+            grace_s=settings.shutdown_grace_s,
+        )
+        async with background(sender.run):
+            yield providers
+
+
+@contextlib.asynccontextmanager
+async def background(run: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run ``run(stop)`` beside the block, again should it fail; set ``stop`` and wait for it at the end."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(_kept_running(run, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def _kept_running(run: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await run(stop)
+        except Exception:  # noqa: BLE001 - a part that fails must not end the gateway
+            _log.error("background part failed and is started again", exc_info=True)
+            await asyncio.sleep(RESTART_PAUSE_S)
+
+
+@contextlib.asynccontextmanager
+async def _listening(context: Context) -> AsyncIterator[str]:
+    """Serve HTTP; at the end refuse new connections, and let requests in flight finish within the grace time."""
+    settings = context.settings
+    app = application(context)
+    app.add_routes([*ingest_routes(), *ops_routes(), *console_routes(ground=settings.ground_file)])
+    runner = make_runner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=settings.shutdown_grace_s)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
+        host, port = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _first_admin_key(store: Store) -> str | None:
+    """The secret of an admin key, if there was no key at all yet."""
+    if await store.api_keys.list():
+        return None
+    _, secret = await store.api_keys.create(["admin"], "first admin")
+    return secret
+
+
+def presence_policy(settings: Settings) -> Policy:
+    """The engine's constants from the settings of the same names."""
+    if settings.policy == "raw":
+        return Policy.RAW
+    names = {field.name for field in dataclasses.fields(settings)}
+    shared = {name: getattr(settings, name) for name in Policy.__struct_fields__ if name in names}
+    return msgspec.structs.replace(Policy.DEFAULT, **shared)

@@ -1,0 +1,65 @@
+"""From stored documents to a snapshot: everything that is slow happens here, in a thread, never on the ping path.
+
+Documents were validated when they were stored and coverings computed then, so compiling only decodes and indexes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from geofences.transitions import Policy
+
+from gateway.catalog.snapshot import Snapshot
+from gateway.logs import Log
+from gateway.store.catalog import CatalogChanges, Document, Kind
+from geofences.covering import Covering
+from geofences.importing import FeatureError, Limits, parse_feature
+from geofences.index import GeofenceIndex
+from geofences.model import Geofence
+from rules.offers import Offer, decode_offer
+from rules.policy import BrandPolicy, parse_policy
+from rules.rulebook import Rulebook
+
+BRAND_POLICY_ID = "brand"
+"""The one document of kind POLICY."""
+
+_STORED_LIMITS = Limits(max_vertices=1 << 31, max_area_km2=float("inf"), max_radius_m=float("inf"))
+"""What was accepted once stays accepted, though limits be tightened later."""
+
+_log = Log("catalog")
+
+
+def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Policy) -> Snapshot:
+    """The snapshot of ``changes.version``. ``before`` None, or complete changes, build it from nothing."""
+    geofences = [
+        entry for document in changes.documents if document.kind is Kind.GEOFENCE for entry in _entry(document)
+    ]
+    offers = [_offer(document) for document in changes.documents if document.kind is Kind.OFFER]
+    brand = next((parse_policy(d.body) for d in changes.documents if d.kind is Kind.POLICY), None)
+    if before is None or changes.is_complete:
+        index = GeofenceIndex.build(geofences)
+        rulebook = Rulebook.build(offers, index, brand or BrandPolicy())
+    else:
+        gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
+        index = before.index
+        if geofences or gone[Kind.GEOFENCE]:
+            index = index.updated(geofences, gone[Kind.GEOFENCE])
+        if gone[Kind.POLICY] and brand is None:
+            brand = BrandPolicy()
+        rulebook = before.rulebook.updated(offers, gone[Kind.OFFER], index, brand)
+    return Snapshot(changes.version, index, rulebook, policy)
+
+
+def _entry(document: Document) -> Iterable[tuple[Geofence, Covering]]:
+    """The geofence with its covering, or nothing, loudly, where an older version stored what this one cannot read."""
+    parsed = parse_feature(msgspec.json.decode(document.body), _STORED_LIMITS, document.id)
+    if isinstance(parsed, FeatureError):
+        _log.error("stored geofence cannot be read and is left out", geofence_id=document.id, code=parsed.code)
+        return ()
+    geofence = msgspec.structs.replace(parsed, version=document.version)
+    return ((geofence, Covering.from_bytes(document.extra)),)
+
+
+def _offer(document: Document) -> Offer:
+    return msgspec.structs.replace(decode_offer(document.body), id=document.id, version=document.version)

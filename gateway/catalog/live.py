@@ -1,0 +1,77 @@
+"""The catalog in use: follows the documents in the store and swaps in a new snapshot by one assignment.
+
+Writers publish each new version; every worker then compiles the difference in a thread. A lost notification costs at
+most ``POLL_S``. Until the first snapshot stands the gateway is not ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from geofences.transitions import Policy
+
+from gateway.catalog.compiling import compile_changes
+from gateway.catalog.snapshot import Snapshot
+from gateway.errors import GeopushError
+from gateway.logs import Log
+from gateway.metrics import Metrics
+from gateway.store import Store
+
+_log = Log("catalog")
+
+POLL_S = 1.0
+"""How long a lost notification may go unnoticed."""
+
+
+class LiveCatalog:
+    """Holds ``current``, the snapshot that readers take once per batch."""
+
+    current: Snapshot
+
+    def __init__(self, *, store: Store, policy: Policy, metrics: Metrics) -> None:
+        """``policy`` holds the presence constants that settings gave."""
+        self._store = store
+        self._policy = policy
+        self._metrics = metrics
+        self._refreshing = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Load and compile everything, then follow changes while the block runs.
+
+        Raises Unavailable when Redis does not answer at the start.
+        """
+        everything = await self._store.catalog.load_all()
+        self._swap(await asyncio.to_thread(compile_changes, None, everything, self._policy))
+        follower = asyncio.create_task(self._follow(), name="catalog follower")
+        try:
+            yield
+        finally:
+            follower.cancel()
+            await asyncio.gather(follower, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Bring the snapshot to the newest version now: a writer sees its own change without waiting for the news."""
+        async with self._refreshing:
+            changes = await self._store.catalog.changes_since(self.current.version)
+            if changes.version != self.current.version:
+                self._swap(await asyncio.to_thread(compile_changes, self.current, changes, self._policy))
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        self.current = snapshot
+        self._metrics.catalog_version.set(snapshot.version)
+        self._metrics.geofences.set(len(snapshot.index))
+        self._metrics.offers.set(len(snapshot.rulebook))
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with self._store.catalog.subscribe() as news:
+                    while True:
+                        await self.refresh()
+                        await news.wait(POLL_S)
+            except GeopushError as error:
+                _log.warning("catalog cannot be followed", code=error.code, detail=error.detail)
+                await asyncio.sleep(POLL_S)

@@ -1,0 +1,148 @@
+"""From what happened to who is claimed: the middle of the ping path, between presence and outbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from geofences.transitions import Presence
+
+from gateway.catalog.snapshot import Snapshot
+from gateway.delivery.job import PushJob, push_id_for
+from gateway.store import Store
+from gateway.store.claims import ClaimCandidate, ClaimRequest, ClaimResult
+from geofences.model import Ping, Transition, TransitionKind
+from rules.evaluate import evaluate
+from rules.model import Candidate, Decision, Shopper
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one batch did to one user: the presence after it, its transitions, and the last fix that counted."""
+
+    presence: Presence
+    transitions: tuple[Transition, ...]
+    last: Ping | None
+
+
+_NEEDS_PRESENCE = frozenset({TransitionKind.ENTER, TransitionKind.DWELL, TransitionKind.VISIT})
+
+
+def waking(snapshot: Snapshot, moved: Mapping[str, Moved]) -> dict[str, tuple[Transition, ...]]:
+    """Per user, the transitions that wake an offer and still hold at the end of the batch.
+
+    A late batch may carry a shopper in and out again: who has left is no longer nearby, so an enter, dwell or visit
+    whose geofence was left later in the same batch wakes nothing.
+    """
+    wakes: dict[str, tuple[Transition, ...]] = {}
+    for user_id, move in moved.items():
+        if not move.transitions:
+            continue
+        left: set[str] = set()
+        holding: list[Transition] = []
+        for transition in reversed(move.transitions):
+            if transition.kind is TransitionKind.EXIT:
+                left.add(transition.geofence_id)
+            elif transition.kind in _NEEDS_PRESENCE and transition.geofence_id in left:
+                continue
+            if snapshot.rulebook.wakes(transition):
+                holding.append(transition)
+        if holding:
+            wakes[user_id] = tuple(reversed(holding))
+    return wakes
+
+
+def decide(
+    snapshot: Snapshot,
+    wakes: Mapping[str, tuple[Transition, ...]],
+    shoppers: Mapping[str, Shopper],
+    moved: Mapping[str, Moved],
+    now_ms: int,
+) -> list[Decision]:
+    """Ask the gates for every woken user; a user without a profile has given no consent."""
+    return [
+        evaluate(
+            snapshot.rulebook,
+            transitions,
+            shoppers.get(user_id) or Shopper(user_id=user_id),
+            now_ms,
+            moved[user_id].last,
+        )
+        for user_id, transitions in wakes.items()
+    ]
+
+
+class Claimed(NamedTuple):
+    """A contest, best candidate first, and what the claim answered; ``winner`` is the candidate that was claimed."""
+
+    contest: tuple[Candidate, ...]
+    result: ClaimResult
+
+    @property
+    def winner(self) -> Candidate | None:
+        """Who goes out, if anybody."""
+        return None if self.result.winner is None else self.contest[self.result.winner]
+
+
+async def claim(store: Store, decisions: list[Decision], now_ms: int) -> dict[str, list[Claimed]]:
+    """Claim the best of every contest; the runner-up is tried where the best is refused.
+
+    Held-out candidates are claimed as ghosts, on shadow counters, and never reach the outbox.
+    """
+    contests = [
+        (decision, contest)
+        for decision in decisions
+        for contest in (*decision.contests, *((ghost,) for ghost in decision.ghosts))
+    ]
+    results = await asyncio.gather(*(store.claims.claim(claim_request(*contest, now_ms)) for contest in contests))
+    claims: dict[str, list[Claimed]] = {}
+    for (decision, contest), result in zip(contests, results, strict=True):
+        claims.setdefault(decision.user_id, []).append(Claimed(contest, result))
+    return claims
+
+
+def claim_request(decision: Decision, contest: tuple[Candidate, ...], now_ms: int) -> ClaimRequest:
+    """A contest as the claim script takes it, each candidate with its outbox entry."""
+    return ClaimRequest(
+        user_id=decision.user_id,
+        at_ms=decision.at_ms,
+        candidates=tuple(_claim_candidate(decision, candidate, now_ms) for candidate in contest),
+    )
+
+
+def _occasion(transition: Transition) -> str:
+    """Names what happened, the same for every retry of a claim: the visit, or without one the instant."""
+    return f"{transition.kind}:{transition.visit_id or f'{transition.geofence_id}@{transition.at_ms}'}"
+
+
+def _claim_candidate(decision: Decision, candidate: Candidate, now_ms: int) -> ClaimCandidate:
+    if candidate.message is None:
+        raise ValueError("a candidate without a message cannot be claimed")
+    identity = push_id_for(decision.user_id, candidate.offer_id, _occasion(candidate.transition))
+    job = PushJob(
+        push_id=identity,
+        user_id=decision.user_id,
+        offer_id=candidate.offer_id,
+        offer_version=candidate.offer_version,
+        geofence_id=candidate.geofence_id,
+        visit_id=candidate.transition.visit_id,
+        variant=candidate.variant,
+        message=candidate.message,
+        channels=candidate.channels,
+        expires_at_ms=candidate.expires_at_ms,
+        claimed_at_ms=now_ms,
+        received_at_ms=now_ms,
+        transactional=candidate.transactional,
+    )
+    return ClaimCandidate(
+        push_id=identity,
+        offer_id=candidate.offer_id,
+        geofence_id=candidate.geofence_id,
+        brand=candidate.brand,
+        limits=candidate.limits,
+        entry=job.encode(),
+        transactional=candidate.transactional,
+        held_out=candidate.held_out,
+    )

@@ -1,0 +1,119 @@
+"""The whole path of a ping, top to bottom: locate, step, decide, claim, remember, tell.
+
+A ping that is in no geofence, of a user who is in none, ends at the first step and costs no round trip. Claiming
+comes before remembering: after a crash or a lost race the ping is stepped again and the claim refuses the twin, so
+that a crash can neither spend a cooldown without a push nor send twice for one claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from geofences.transitions import Presence, next_due_ms, step, tick
+
+from gateway.catalog.live import LiveCatalog
+from gateway.catalog.snapshot import Snapshot
+from gateway.deciding import Moved, claim, decide, waking
+from gateway.logs import Log
+from gateway.metrics import Metrics
+from gateway.store import Store
+from gateway.store.presence import PresenceChange
+from gateway.telling import Told, tell
+from geofences.model import Ping, Transition
+
+_log = Log("pipeline")
+
+MAX_RACES = 5
+"""Times a user is stepped again after another worker moved him first; then the ping is given up, and counted."""
+
+Walk = list[tuple[Ping, tuple[str, ...]]]
+"""One user's acting pings in time order, each with the geofences it lies in."""
+
+
+class Pipeline:
+    """The ping path of one worker."""
+
+    def __init__(self, *, store: Store, catalog: LiveCatalog, metrics: Metrics) -> None:
+        """The catalog's snapshot brings geofences, offers and presence policy, always of one version."""
+        self._store = store
+        self._catalog = catalog
+        self._metrics = metrics
+
+    async def handle(self, pings: Sequence[Ping], received_at_ms: int) -> None:
+        """Take a batch through the whole path. Raises Unavailable when Redis is needed and does not answer."""
+        with self._metrics.handle_s.time():
+            self._metrics.pings.inc(len(pings))
+            snapshot = self._catalog.current
+            walks = self._acting(snapshot, pings)
+            if walks:
+
+                def move(user_id: str, presence: Presence) -> Moved:
+                    return self._walk(snapshot, presence, walks[user_id], received_at_ms)
+
+                await self._advance(snapshot, list(walks), move, received_at_ms)
+
+    async def tick(self, user_ids: Sequence[str], now_ms: int) -> None:
+        """Step users without a ping: what time alone brings about (dwell, silence)."""
+        snapshot = self._catalog.current
+
+        def elapse(user_id: str, presence: Presence) -> Moved:
+            stepped = tick(presence, user_id, snapshot.index, snapshot.policy, now_ms)
+            return Moved(stepped.presence, stepped.transitions, None)
+
+        await self._advance(snapshot, list(user_ids), elapse, now_ms)
+
+    def _acting(self, snapshot: Snapshot, pings: Sequence[Ping]) -> dict[str, Walk]:
+        """Pings that can change something: in a geofence, or of a user who is present somewhere."""
+        count = len(pings)
+        lats = np.fromiter((ping.lat for ping in pings), np.float64, count)
+        lngs = np.fromiter((ping.lng for ping in pings), np.float64, count)
+        is_present = self._store.present.is_maybe_present
+        walks: dict[str, Walk] = {}
+        for ping, inside in zip(pings, snapshot.index.locate_many(lats, lngs), strict=True):
+            if inside or is_present(ping.user_id):
+                walks.setdefault(ping.user_id, []).append((ping, inside))
+        for walk in walks.values():
+            if len(walk) > 1:
+                walk.sort(key=lambda fix: fix[0].at_ms)
+        return walks
+
+    def _walk(self, snapshot: Snapshot, presence: Presence, walk: Walk, now_ms: int) -> Moved:
+        """One user through his pings: pure but for the counters of what was ignored."""
+        transitions: list[Transition] = []
+        last: Ping | None = None
+        for ping, inside in walk:
+            stepped = step(presence, inside, ping, snapshot.index, snapshot.policy, now_ms)
+            presence = stepped.presence
+            transitions.extend(stepped.transitions)
+            if stepped.ignored is None:
+                last = ping
+            else:
+                self._metrics.pings_ignored.labels(stepped.ignored).inc()
+        return Moved(presence, tuple(transitions), last)
+
+    async def _advance(
+        self, snapshot: Snapshot, users: list[str], move: Callable[[str, Presence], Moved], now_ms: int
+    ) -> None:
+        """Load, move, decide, claim and save, and again those whom another worker moved meanwhile."""
+        for _ in range(MAX_RACES):
+            held = await self._store.presence.load(users)
+            moved = {user: move(user, held[user].presence) for user in users}
+            wakes = waking(snapshot, moved)
+            shoppers = await self._store.profiles.load_shoppers(list(wakes)) if wakes else {}
+            decisions = decide(snapshot, wakes, shoppers, moved, now_ms)
+            claims = await claim(self._store, decisions, now_ms)
+            lost = await self._store.presence.save(
+                [
+                    PresenceChange(user, held[user].version, m.presence, next_due_ms(m.presence, snapshot.policy))
+                    for user, m in moved.items()
+                    if m.presence is not held[user].presence
+                ]
+            )
+            won = {user: m for user, m in moved.items() if user not in lost}
+            await tell(self._store, self._metrics, Told(snapshot, won, decisions, claims, now_ms))
+            if not lost:
+                return
+            self._metrics.presence_conflicts.inc(len(lost))
+            users = list(lost)
+        _log.warning("pings given up after losing every race", users=len(users))
