@@ -172,6 +172,11 @@ class GeofenceIndex:
         """Whether ``near`` can ever have an answer."""
         return self._halo is not None
 
+    def covers(self, id_: str, lat: float, lng: float) -> bool:
+        """Whether one geofence covers the point; false for an unknown id."""
+        layer, ordinal = self._find(id_)
+        return layer is not None and layer.covers(ordinal, lat, lng)
+
     def boundary_distance_m(self, id_: str, lat: float, lng: float) -> float:
         """Metres to the geofence's boundary: negative inside, positive outside. KeyError for an unknown id."""
         layer, ordinal = self._find(id_)
