@@ -15,17 +15,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import msgspec
 from aiohttp import web
-from geofences.transitions import Policy
 
+from gateway import ingest, ops
 from gateway.catalog.live import LiveCatalog
 from gateway.console.serve import routes as console_routes
 from gateway.errors import ConfigError
-from gateway.ingest import routes as ingest_routes
 from gateway.logs import Log
 from gateway.metrics import Metrics
-from gateway.ops import routes as ops_routes
 from gateway.pipeline import Pipeline
 from gateway.providers import Providers, open_providers
 from gateway.sender import Sender
@@ -34,6 +31,7 @@ from gateway.store import Store
 from gateway.timers import run_timers
 from gateway.web.context import Context
 from gateway.web.server import application, make_runner
+from geofences.transitions import Policy
 
 _log = Log("app")
 
@@ -140,7 +138,9 @@ async def _listening(context: Context) -> AsyncIterator[str]:
     """Serve HTTP; at the end refuse new connections, and let requests in flight finish within the grace time."""
     settings = context.settings
     app = application(context)
-    app.add_routes([*ingest_routes(), *ops_routes(), *console_routes(ground=settings.ground_file)])
+    ingest.mount(app)
+    ops.mount(app)
+    app.add_routes(console_routes(ground=settings.ground_file))
     runner = make_runner(app)
     await runner.setup()
     try:
@@ -167,6 +167,6 @@ def presence_policy(settings: Settings) -> Policy:
     """The engine's constants from the settings of the same names."""
     if settings.policy == "raw":
         return Policy.RAW
-    names = {field.name for field in dataclasses.fields(settings)}
-    shared = {name: getattr(settings, name) for name in Policy.__struct_fields__ if name in names}
-    return msgspec.structs.replace(Policy.DEFAULT, **shared)
+    names = {field.name for field in dataclasses.fields(Policy)}
+    given = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings) if field.name in names}
+    return dataclasses.replace(Policy.DEFAULT, **given)
