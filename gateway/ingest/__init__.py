@@ -11,6 +11,6 @@ OPERATIONS: tuple[Operation, ...] = (post_pings,)
 """Everything this room serves."""
 
 
-def routes() -> list[web.RouteDef]:
-    """The routes to mount."""
-    return routes_of(OPERATIONS)
+def mount(app: web.Application) -> None:
+    """Give ``app`` this room's routes."""
+    app.add_routes(routes_of(OPERATIONS))

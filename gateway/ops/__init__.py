@@ -1,1 +1,36 @@
-"""Operations in: geofences, offers, users, keys, explain, activity, health."""
+"""Operations in: geofences, offers, policy, users, keys, activity, health."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.ops import activity, geofences, health, imports, keys, offers, policy, users
+from gateway.ops.activity import FEED, Feed
+from gateway.ops.shelf import SHELVES, Shelves
+from gateway.web.context import CONTEXT
+from gateway.web.operations import Operation, routes_of
+
+OPERATIONS: tuple[Operation, ...] = (
+    *imports.OPERATIONS,
+    *geofences.OPERATIONS,
+    *offers.OPERATIONS,
+    *policy.OPERATIONS,
+    *users.OPERATIONS,
+    *activity.OPERATIONS,
+    *keys.OPERATIONS,
+    *health.OPERATIONS,
+)
+"""Everything this room serves. A fixed path stands before one with an id in the same place."""
+
+
+def mount(app: web.Application) -> None:
+    """Give ``app`` this room's routes and what they keep while it runs."""
+    feed = Feed(app[CONTEXT].store)
+    app[FEED] = feed
+    app[SHELVES] = Shelves()
+    app.add_routes(routes_of(OPERATIONS))
+
+    async def end_feed(_app: web.Application) -> None:
+        feed.end()
+
+    app.on_shutdown.append(end_feed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -24,6 +25,8 @@ class Context:
     catalog: LiveCatalog
     pipeline: Pipeline
     metrics: Metrics
+    checks: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
+    """Readiness of further parts by name; a part that is not ready raises GeopushError."""
 
 
 CONTEXT = web.AppKey("context", Context)

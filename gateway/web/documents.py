@@ -16,8 +16,8 @@ DEFAULT_PAGE = 100
 """Items of a page where the caller does not say."""
 MAX_PAGE = 1000
 """Most items of a page: a thousand polygons are about a megabyte."""
-MAX_ID_LENGTH = 128
-"""Longest id of a document, user or device: room for any UUID, URN or e-mail-like id, not for a document."""
+MAX_ID_LENGTH = 200
+"""Longest id of a document, user or device, as the importer has it: room for any URN, not for a document."""
 
 _ETAG = re.compile(r'^(?:W/)?"(\d+)"$')
 _encoder = msgspec.json.Encoder()

@@ -1,7 +1,7 @@
-"""What is wrong in a JSON document, and where: msgspec's messages as pointer, stable code and advice.
+"""What is wrong in a JSON document, and where: pointer (RFC 6901), stable code and advice.
 
-msgspec reports the first fault of a document, as text; this page is the only one that reads that text. A fault's
-place is an RFC 6901 JSON pointer into what the caller sent.
+A document is answered with all its faults, which ``rules.strict`` lists. A ping is judged in bulk, so for it msgspec's
+first finding must do; msgspec tells it as text, and this page is the only one that reads that text.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.errors import BadRequest, InvalidDocument
+from rules import strict
 
 T = TypeVar("T")
 
@@ -70,15 +71,24 @@ def escape(name: str) -> str:
 
 
 def decode_document(body: bytes, kind: type[T]) -> T:
-    """The JSON document as a ``kind``. Raises BadRequest if it is not JSON, InvalidDocument if it is not a ``kind``."""
+    """The JSON document as a ``kind``. Raises BadRequest if it is not JSON, InvalidDocument with every fault."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        known = getattr(kind, "__struct_encode_fields__", ())
-        fault = fault_of(error, known)
-        raise InvalidDocument(fault.detail, pointer=fault.pointer, errors=[msgspec.to_builtins(fault)]) from None
+    except msgspec.ValidationError:
+        try:
+            return strict.decode(body, kind)
+        except strict.DocumentErrors as found:
+            raise refused(found) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(body, error) from None
+
+
+def refused(found: strict.DocumentErrors) -> InvalidDocument:
+    """The rules' findings as an answer."""
+    many = f"{len(found.errors)} faults; the first: " if len(found.errors) > 1 else ""
+    first = found.errors[0]
+    detail = f"{many}{first['pointer'] or 'the document'}: {first['detail']}"
+    return InvalidDocument(detail, errors=[dict(fault) for fault in found.errors], pointer=first["pointer"])
 
 
 def decode_object(body: bytes) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def application(context: Context) -> web.Application:
     app = web.Application(middlewares=[envelope])
 
     async def verify(secret: str) -> Identity | None:
-        return await context.store.api_keys.verify(secret)
+        key = await context.store.api_keys.verify(secret)
+        return None if key is None else Identity(key.key_id, key.name, key.scopes, key.user_id)
 
     app[CONTEXT] = context
     app[DOORKEEPER] = Doorkeeper(verify)

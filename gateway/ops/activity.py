@@ -1,0 +1,165 @@
+"""GET /v1/activity: transitions, decisions and deliveries as they happen, as server-sent events.
+
+One subscription to the store feeds every watcher of this process. A watcher that reads too slowly loses the oldest
+events, never slows another, and is told how many it lost. Events hold keyed hashes and coarse cells, no user ids and
+no coordinates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from gateway.errors import BadRequest, GeopushError, Unavailable
+from gateway.logs import Log
+from gateway.store import Store
+from gateway.web.operations import Parameter, operation
+
+_log = Log("activity")
+
+HEARTBEAT_S = 15.0
+"""Silence after which a comment is sent: below the 60 s at which common proxies cut an idle connection."""
+MAX_WAITING = 1_000
+"""Events that wait for one slow watcher, some 300 kB, before the oldest are dropped."""
+MAX_WATCHERS = 100
+"""Watchers of one process: consoles, not a public feed."""
+RETRY_S = 1.0
+"""Pause before the store is listened to again after it failed."""
+TYPES = ("transition", "decision", "delivery", "presence")
+_FILTERS = ("offer_id", "geofence_id", "user", "outcome", "gate")
+
+
+class Watcher:
+    """One client's bounded queue of the events it asked for."""
+
+    def __init__(self, types: frozenset[str], wanted: Mapping[str, str]) -> None:
+        """``types`` empty means all; ``wanted`` are members that an event that has them must equal."""
+        self._types = types
+        self._wanted = wanted
+        self._waiting: deque[bytes] = deque()
+        self._arrived = asyncio.Event()
+        self._lost = 0
+        self.is_over = False
+
+    def offer(self, event: Mapping[str, Any], frame: bytes) -> None:
+        """Queue ``frame`` if the event is wanted; drop the oldest when there is no room."""
+        if self._types and event.get("type") not in self._types:
+            return
+        if any(name in event and event[name] != value for name, value in self._wanted.items()):
+            return
+        if len(self._waiting) == MAX_WAITING:
+            self._waiting.popleft()
+            self._lost += 1
+        self._waiting.append(frame)
+        self._arrived.set()
+
+    def end(self) -> None:
+        """Let the client go once it has what is waiting."""
+        self.is_over = True
+        self._arrived.set()
+
+    async def take(self) -> bytes:
+        """All frames that wait, or a heartbeat after a silence."""
+        try:
+            await asyncio.wait_for(self._arrived.wait(), HEARTBEAT_S)
+        except TimeoutError:
+            return b": heartbeat\n\n"
+        self._arrived.clear()
+        frames = list(self._waiting)
+        self._waiting.clear()
+        if self._lost:
+            frames.insert(0, frame_of("lost", {"type": "lost", "events": self._lost}))
+            self._lost = 0
+        return b"".join(frames)
+
+
+class Feed:
+    """Listens to the store while anyone watches, and hands every event to all watchers."""
+
+    def __init__(self, store: Store) -> None:
+        """``store`` publishes what all workers do."""
+        self._store = store
+        self._watchers: set[Watcher] = set()
+        self._listener: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def watching(self, watcher: Watcher) -> Iterator[None]:
+        """Feed ``watcher`` until the block ends. Raises Unavailable when too many watch."""
+        if len(self._watchers) >= MAX_WATCHERS:
+            raise Unavailable(f"{MAX_WATCHERS} clients watch already; close one", retry_after_s=5)
+        self._watchers.add(watcher)
+        if self._listener is None:
+            self._listener = asyncio.create_task(self._listen(), name="activity listener")
+        try:
+            yield
+        finally:
+            self._watchers.discard(watcher)
+            if not self._watchers and self._listener is not None:
+                self._listener.cancel()
+                self._listener = None
+
+    def end(self) -> None:
+        """Let every watcher go: the gateway is stopping."""
+        for watcher in self._watchers:
+            watcher.end()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._store.activity.subscribe() as news:
+                    while True:
+                        for event in await news.wait(HEARTBEAT_S):
+                            frame = frame_of(event["type"], event)
+                            for watcher in self._watchers:
+                                watcher.offer(event, frame)
+            except GeopushError as error:
+                _log.warning("activity cannot be followed", code=error.code, detail=error.detail)
+                await asyncio.sleep(RETRY_S)
+
+
+FEED = web.AppKey("feed", Feed)
+
+
+@operation(
+    "GET",
+    "/v1/activity",
+    scopes=("ops",),
+    answer_type="text/event-stream",
+    parameters=(
+        Parameter("type", f"Only these kinds, separated by commas: {', '.join(TYPES)}."),
+        *(Parameter(name, f"Only events whose {name}, where they have one, is this.") for name in _FILTERS),
+    ),
+)
+async def watch_activity(request: web.Request) -> web.StreamResponse:
+    """Watch transitions, decisions and deliveries as server-sent events.
+
+    Nothing is replayed: a watcher sees what happens while it watches. Events that a slow watcher could not take are
+    dropped, oldest first, and reported as an event ``lost`` with their number.
+    """
+    types = frozenset(filter(None, request.query.get("type", "").split(",")))
+    if not types <= set(TYPES):
+        raise BadRequest(f"type must be some of {', '.join(TYPES)}", parameter="type")
+    watcher = Watcher(types, {name: request.query[name] for name in _FILTERS if name in request.query})
+    with request.app[FEED].watching(watcher):
+        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            await response.write(b": watching\n\n")
+            while not watcher.is_over:
+                await response.write(await watcher.take())
+    return response
+
+
+def frame_of(name: str, event: Mapping[str, Any]) -> bytes:
+    """One event in the event stream format (WHATWG HTML, server-sent events)."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(event))
+
+
+OPERATIONS = (watch_activity,)

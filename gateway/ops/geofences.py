@@ -1,0 +1,144 @@
+"""Geofences over HTTP: one by one, and in lists filtered by place, tag and text."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from gateway.errors import BadRequest, Conflict, InvalidDocument
+from gateway.ops import stored
+from gateway.ops.features import changes_of, feature_of
+from gateway.ops.shelf import SHELVES
+from gateway.store.catalog import Kind
+from gateway.web.bodies import read_body
+from gateway.web.context import CONTEXT, Context
+from gateway.web.documents import cursor_after, expected_version, flag, page_cursor, page_limit, path_id
+from gateway.web.faults import decode_object
+from gateway.web.operations import Parameter, operation
+from geofences.importing import FeatureError, Limits, parse_feature
+
+MAX_NAMED = 20
+"""Offers that a refusal names; more would not help anyone."""
+
+LIST_PARAMETERS = (
+    Parameter("limit", "Items of one page, 1 to 1,000.", {"type": "integer", "default": 100}),
+    Parameter("cursor", "next_cursor of the page before."),
+)
+_EXAMPLE: dict[str, Any] = {
+    "type": "Feature",
+    "geometry": {"type": "Point", "coordinates": [24.9414, 60.1712]},
+    "properties": {"name": "Station kiosk", "radius_m": 60, "tags": ["kiosk"]},
+}
+
+
+@operation(
+    "PUT",
+    "/v1/geofences/{geofence_id}",
+    scopes=("ops",),
+    body=dict[str, Any],
+    answer=stored.Stored,
+    content_types=("application/geo+json", "application/json"),
+    example=_EXAMPLE,
+)
+async def put_geofence(request: web.Request) -> web.StreamResponse:
+    """Put a geofence: a GeoJSON Feature with a Polygon, a MultiPolygon, or a Point with ``radius_m``.
+
+    It is live in all workers within 200 ms. Users who are inside are judged by the new shape on their next ping.
+    """
+    context = request.app[CONTEXT]
+    body = await read_body(request, context.settings.max_body_bytes, context.settings.max_inflated_bytes)
+    geofence_id = path_id(request, "geofence_id")
+    expected = expected_version(request)
+    geofence = await asyncio.to_thread(parse_feature, decode_object(body), limits_of(context), geofence_id)
+    if isinstance(geofence, FeatureError):
+        fault = {"pointer": geofence.pointer, "code": geofence.code, "detail": geofence.detail}
+        raise InvalidDocument(geofence.detail, errors=[fault], pointer=geofence.pointer)
+    (change,) = await asyncio.to_thread(changes_of, [geofence], expected)
+    return await stored.put(request, change)
+
+
+@operation("GET", "/v1/geofences/{geofence_id}", scopes=("ops",), answer=dict[str, Any])
+async def get_geofence(request: web.Request) -> web.StreamResponse:
+    """Get a geofence as a GeoJSON Feature."""
+    return await stored.show(request, Kind.GEOFENCE, path_id(request, "geofence_id"))
+
+
+@operation(
+    "DELETE",
+    "/v1/geofences/{geofence_id}",
+    scopes=("ops",),
+    status=204,
+    parameters=(Parameter("force", "Delete it even if live offers name it.", {"type": "boolean"}),),
+)
+async def delete_geofence(request: web.Request) -> web.StreamResponse:
+    """Delete a geofence; no push comes of it. Refused while a live offer names it, unless forced."""
+    geofence_id = path_id(request, "geofence_id")
+    if not flag(request, "force"):
+        await _refuse_if_used(request.app[CONTEXT], geofence_id)
+    return await stored.delete(request, Kind.GEOFENCE, geofence_id)
+
+
+@operation(
+    "GET",
+    "/v1/geofences",
+    scopes=("ops",),
+    answer=dict[str, Any],
+    parameters=(
+        *LIST_PARAMETERS,
+        Parameter("bbox", "west,south,east,north in degrees; west may be greater than east over the antimeridian."),
+        Parameter("tag", "Only those with this tag."),
+        Parameter("q", "Only those whose id or name holds this text, whatever the case."),
+    ),
+)
+async def list_geofences(request: web.Request) -> web.StreamResponse:
+    """List geofences in order of id, a page at a time."""
+    limit, after = page_limit(request), page_cursor(request)
+    bbox, tag, text = _bbox(request), request.query.get("tag"), request.query.get("q")
+    catalog = request.app[CONTEXT].catalog
+    await catalog.refresh()
+    shelf = await request.app[SHELVES].of(catalog.current)
+    found, is_more = shelf.page(after, limit, bbox=bbox, tag=tag, text=text)
+    items = [orjson.Fragment(feature_of(geofence)) for geofence in found]
+    next_cursor = cursor_after(found[-1].id) if is_more else None
+    return web.Response(
+        body=orjson.dumps({"items": items, "next_cursor": next_cursor}), content_type="application/json"
+    )
+
+
+OPERATIONS = (list_geofences, put_geofence, get_geofence, delete_geofence)
+
+
+def limits_of(context: Context) -> Limits:
+    """What a geofence may be, by the settings."""
+    settings = context.settings
+    return msgspec.structs.replace(Limits(), max_vertices=settings.max_vertices, max_bytes=settings.max_import_bytes)
+
+
+async def _refuse_if_used(context: Context, geofence_id: str) -> None:
+    await context.catalog.refresh()
+    offers = context.catalog.current.rulebook
+    used_by = sorted(offer.id for offer in offers if offer.is_live and geofence_id in offer.targets.geofences)
+    if used_by:
+        raise Conflict(
+            f"live offers name this geofence: {', '.join(used_by[:MAX_NAMED])}; change them first, or add ?force=true",
+            used_by=used_by[:MAX_NAMED],
+        )
+
+
+def _bbox(request: web.Request) -> tuple[float, float, float, float] | None:
+    text = request.query.get("bbox")
+    if text is None:
+        return None
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadRequest("bbox must be west,south,east,north in degrees", parameter="bbox") from None
+    is_on_earth = all(math.isfinite(x) and abs(x) <= 180 for x in (west, east)) and -90 <= south <= north <= 90
+    if not is_on_earth:
+        raise BadRequest("bbox must have longitudes within ±180 and -90 <= south <= north <= 90", parameter="bbox")
+    return west, south, east, north

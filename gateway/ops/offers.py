@@ -1,0 +1,97 @@
+"""Offers over HTTP. Nothing is stored that could fail to compile, or that names a store which is not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from gateway.clock import now_ms
+from gateway.errors import InvalidDocument
+from gateway.ops import stored
+from gateway.ops.geofences import LIST_PARAMETERS
+from gateway.store.catalog import Change, Kind
+from gateway.web.bodies import read_body
+from gateway.web.context import CONTEXT, Context
+from gateway.web.documents import cursor_after, expected_version, page_cursor, page_limit, path_id
+from gateway.web.faults import decode_object, refused
+from gateway.web.operations import operation
+from rules.offers import Offer, OfferErrors, encode_offer, parse_offer
+
+_EXAMPLE: dict[str, Any] = {
+    "name": "Soup at lunch",
+    "status": "active",
+    "targets": {"tags": ["cafe"]},
+    "trigger": {"type": "dwell", "dwell_s": 60},
+    "weekly": [{"start": "10:30", "end": "14:00"}],
+    "messages": {"en": {"title": "Soup of the day", "body": "Have today's soup at {{ store.name }} until 14:00."}},
+}
+
+
+@operation("PUT", "/v1/offers/{offer_id}", scopes=("ops",), body=Offer, answer=stored.Stored, example=_EXAMPLE)
+async def put_offer(request: web.Request) -> web.StreamResponse:
+    """Put an offer. It is live in all workers within 200 ms.
+
+    Refused with a JSON pointer for every fault: unknown fields, rules that do not compile, hours that cannot be read,
+    geofences that do not exist. What is doubtful but possible comes back as warnings.
+    """
+    context = request.app[CONTEXT]
+    body = await read_body(request, context.settings.max_body_bytes, context.settings.max_inflated_bytes)
+    offer_id = path_id(request, "offer_id")
+    document = decode_object(body)
+    if document.setdefault("id", offer_id) != offer_id:
+        raise InvalidDocument(f"the address names the offer {offer_id!r}, the document another", pointer="/id")
+    await context.catalog.refresh()
+    try:
+        offer = parse_offer(document, context.catalog.current.rulebook.policy)
+    except OfferErrors as found:
+        raise refused(found) from None
+    _refuse_missing_geofences(context, offer)
+    before = context.catalog.current.rulebook.get(offer_id)
+    offer = msgspec.structs.replace(offer, created_at_ms=before.created_at_ms if before else now_ms(), version=1)
+    change = Change(kind=Kind.OFFER, id=offer_id, body=encode_offer(offer), expected=expected_version(request))
+    return await stored.put(request, change)
+
+
+@operation("GET", "/v1/offers/{offer_id}", scopes=("ops",), answer=Offer)
+async def get_offer(request: web.Request) -> web.StreamResponse:
+    """Get an offer as it was put; members that have their default are left out."""
+    return await stored.show(request, Kind.OFFER, path_id(request, "offer_id"))
+
+
+@operation("DELETE", "/v1/offers/{offer_id}", scopes=("ops",), status=204)
+async def delete_offer(request: web.Request) -> web.StreamResponse:
+    """Delete an offer; pushes already claimed are still delivered."""
+    return await stored.delete(request, Kind.OFFER, path_id(request, "offer_id"))
+
+
+@operation("GET", "/v1/offers", scopes=("ops",), answer=dict[str, Any], parameters=LIST_PARAMETERS)
+async def list_offers(request: web.Request) -> web.StreamResponse:
+    """List offers in order of id, a page at a time."""
+    limit, after = page_limit(request), page_cursor(request) or ""
+    found = await request.app[CONTEXT].store.catalog.list(Kind.OFFER, after=after, limit=limit + 1)
+    items = [orjson.Fragment(document.body) for document in found[:limit]]
+    next_cursor = cursor_after(found[limit - 1].id) if len(found) > limit else None
+    return web.Response(
+        body=orjson.dumps({"items": items, "next_cursor": next_cursor}), content_type="application/json"
+    )
+
+
+OPERATIONS = (list_offers, put_offer, get_offer, delete_offer)
+
+
+def _refuse_missing_geofences(context: Context, offer: Offer) -> None:
+    index = context.catalog.current.index
+    faults = [
+        {
+            "pointer": f"/targets/geofences/{place}",
+            "code": "missing_geofence",
+            "detail": f"There is no geofence {geofence_id!r}; put it first, or take it out here.",
+        }
+        for place, geofence_id in enumerate(offer.targets.geofences)
+        if index.get(geofence_id) is None
+    ]
+    if faults:
+        raise InvalidDocument(faults[0]["detail"], errors=faults, pointer=faults[0]["pointer"])

@@ -1,0 +1,59 @@
+"""What all documents of the catalog share over HTTP: reading one, writing one, deleting one, with ETags.
+
+A write is answered only once this process works by it; other workers hear of it within milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from gateway.clock import now_ms
+from gateway.errors import NotFound
+from gateway.store.catalog import Change, Kind
+from gateway.web.auth import IDENTITY
+from gateway.web.context import CONTEXT
+from gateway.web.documents import document_answer, etag, expected_version, is_unchanged
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A write that was taken: the document's new version, and what its author should know."""
+
+    id: str
+    version: int
+    warnings: Sequence[Any] = ()
+
+
+async def show(request: web.Request, kind: Kind, document_id: str) -> web.StreamResponse:
+    """One document as it was put, with its version as ETag; 304 if the caller has it. Raises NotFound."""
+    document = await request.app[CONTEXT].store.catalog.get(kind, document_id)
+    if document is None:
+        raise NotFound(f"there is no {kind.removesuffix('s')} {document_id!r}")
+    if is_unchanged(request, document.version):
+        return web.Response(status=304, headers={"ETag": etag(document.version)})
+    return web.Response(
+        body=document.body, content_type="application/json", headers={"ETag": etag(document.version)}
+    )
+
+
+async def put(request: web.Request, change: Change, warnings: Sequence[Any] = ()) -> web.StreamResponse:
+    """Commit one document and answer its version. Raises PreconditionFailed where If-Match names another."""
+    version = await commit(request, [change])
+    return document_answer(Stored(change.id, version, warnings), version)
+
+
+async def delete(request: web.Request, kind: Kind, document_id: str) -> web.StreamResponse:
+    """Delete one document. Raises NotFound, PreconditionFailed."""
+    await commit(request, [Change(kind=kind, id=document_id, body=None, expected=expected_version(request))])
+    return web.Response(status=204)
+
+
+async def commit(request: web.Request, changes: Sequence[Change]) -> int:
+    """Make ``changes`` in the caller's name, all or none, and put them to work here; answers the version."""
+    context = request.app[CONTEXT]
+    version = await context.store.catalog.commit(changes, at_ms=now_ms(), author=request[IDENTITY].name)
+    await context.catalog.refresh()
+    return version
