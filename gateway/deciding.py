@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from geofences.transitions import Presence
-
 from gateway.catalog.snapshot import Snapshot
 from gateway.delivery.job import PushJob, push_id_for
 from gateway.store import Store
 from gateway.store.claims import ClaimCandidate, ClaimRequest, ClaimResult
 from geofences.model import Ping, Transition, TransitionKind
+from geofences.transitions import Presence
 from rules.evaluate import evaluate
 from rules.model import Candidate, Decision, Shopper
 
@@ -30,11 +29,13 @@ class Moved:
 _NEEDS_PRESENCE = frozenset({TransitionKind.ENTER, TransitionKind.DWELL, TransitionKind.VISIT})
 
 
-def waking(snapshot: Snapshot, moved: Mapping[str, Moved]) -> dict[str, tuple[Transition, ...]]:
+def waking(
+    snapshot: Snapshot, moved: Mapping[str, Moved], *, sleeping: bool = False
+) -> dict[str, tuple[Transition, ...]]:
     """Per user, the transitions that wake an offer and still hold at the end of the batch.
 
     A late batch may carry a shopper in and out again: who has left is no longer nearby, so an enter, dwell or visit
-    whose geofence was left later in the same batch wakes nothing.
+    whose geofence was left later in the same batch wakes nothing. ``sleeping`` also asks offers that are not live.
     """
     wakes: dict[str, tuple[Transition, ...]] = {}
     for user_id, move in moved.items():
@@ -47,7 +48,7 @@ def waking(snapshot: Snapshot, moved: Mapping[str, Moved]) -> dict[str, tuple[Tr
                 left.add(transition.geofence_id)
             elif transition.kind in _NEEDS_PRESENCE and transition.geofence_id in left:
                 continue
-            if snapshot.rulebook.wakes(transition):
+            if snapshot.rulebook.wakes(transition, sleeping=sleeping):
                 holding.append(transition)
         if holding:
             wakes[user_id] = tuple(reversed(holding))

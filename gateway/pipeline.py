@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from geofences.transitions import Presence, next_due_ms, step, tick
 
 from gateway.catalog.live import LiveCatalog
 from gateway.catalog.snapshot import Snapshot
@@ -21,6 +20,7 @@ from gateway.store import Store
 from gateway.store.presence import PresenceChange
 from gateway.telling import Told, tell
 from geofences.model import Ping, Transition
+from geofences.transitions import Presence, next_due_ms, step, tick
 
 _log = Log("pipeline")
 
@@ -64,14 +64,16 @@ class Pipeline:
         await self._advance(snapshot, list(user_ids), elapse, now_ms)
 
     def _acting(self, snapshot: Snapshot, pings: Sequence[Ping]) -> dict[str, Walk]:
-        """Pings that can change something: in a geofence, or of a user who is present somewhere."""
+        """Pings that can change something: in a geofence or its halo, or of a user who is present somewhere."""
         count = len(pings)
         lats = np.fromiter((ping.lat for ping in pings), np.float64, count)
         lngs = np.fromiter((ping.lng for ping in pings), np.float64, count)
         is_present = self._store.present.is_maybe_present
+        near = snapshot.index.near_any(lats, lngs)
         walks: dict[str, Walk] = {}
-        for ping, inside in zip(pings, snapshot.index.locate_many(lats, lngs), strict=True):
-            if inside or is_present(ping.user_id):
+        for row, inside in enumerate(snapshot.index.locate_many(lats, lngs)):
+            ping = pings[row]
+            if inside or row in near or is_present(ping.user_id):
                 walks.setdefault(ping.user_id, []).append((ping, inside))
         for walk in walks.values():
             if len(walk) > 1:

@@ -53,14 +53,21 @@ class Settings:
 
     policy: Literal["default", "raw"] = _setting("default", "Presence rules: steady under noise, or raw geometry.")
     enter_fixes: int = _setting(2, "Consecutive fixes inside that make an enter.", least=1)
-    enter_after_s: float = _setting(60.0, "A fix inside this long after the first one inside makes an enter.", least=0)
+    enter_after_s: float = _setting(30.0, "A fix inside this long after the first one inside makes an enter.", least=0)
     exit_fixes: int = _setting(2, "Consecutive fixes clearly outside that make an exit.", least=1)
+    exit_margin_max_m: float = _setting(
+        50.0, "Metres beyond the boundary that are clearly outside at any accuracy.", least=0
+    )
     presence_ttl_s: float = _setting(1800.0, "Silence after which a user has left.", least=1)
-    dwell_gap_s: float = _setting(300.0, "Longest gap between fixes that still counts as dwelling.", least=1)
-    max_age_s: float = _setting(300.0, "Age beyond which a ping may not push.", least=1)
-    max_future_s: float = _setting(60.0, "How far a phone's clock may run ahead before its ping is refused.", least=0)
+    dwell_gap_s: float = _setting(120.0, "Longest gap between fixes that still counts as dwelling.", least=1)
+    max_age_s: float = _setting(300.0, "Age beyond which a ping changes nothing.", least=1)
+    max_ahead_s: float = _setting(
+        60.0, "How far a phone's clock may run ahead before its ping changes nothing.", least=0
+    )
     max_speed_mps: float = _setting(60.0, "Implied speed in m/s above which a fix is an outlier.", least=1)
-    accept_mock: bool = _setting(False, "Whether fixes that the phone marks as mocked are used.")
+    drops_mock: bool = _setting(True, "Whether fixes that the phone marks as mocked are dropped.")
+    pass_by_max_m: float = _setting(200.0, "Longest step between two fixes that still tells the way taken.", least=1)
+    pass_by_gap_s: float = _setting(30.0, "Longest time between two fixes that still tells the way taken.", least=1)
     fix_ttl_s: float = _setting(1800.0, "Longest that a raw fix is kept, sealed, in Redis.", least=1)
     fix_key: str | None = _setting(
         None,

@@ -5,10 +5,10 @@ Documents were validated when they were stored and coverings computed then, so c
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import msgspec
-from geofences.transitions import Policy
 
 from gateway.catalog.snapshot import Snapshot
 from gateway.logs import Log
@@ -16,7 +16,9 @@ from gateway.store.catalog import CatalogChanges, Document, Kind
 from geofences.covering import Covering
 from geofences.importing import FeatureError, Limits, parse_feature
 from geofences.index import GeofenceIndex
-from geofences.model import Geofence
+from geofences.model import Geofence, TransitionKind
+from geofences.policy import NEARBY_REARM
+from geofences.transitions import Policy
 from rules.offers import Offer, decode_offer
 from rules.policy import BrandPolicy, parse_policy
 from rules.rulebook import Rulebook
@@ -38,7 +40,7 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     offers = [_offer(document) for document in changes.documents if document.kind is Kind.OFFER]
     brand = next((parse_policy(d.body) for d in changes.documents if d.kind is Kind.POLICY), None)
     if before is None or changes.is_complete:
-        index = GeofenceIndex.build(geofences)
+        before, index = None, GeofenceIndex.build(geofences)
         rulebook = Rulebook.build(offers, index, brand or BrandPolicy())
     else:
         gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
@@ -48,7 +50,36 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
         if gone[Kind.POLICY] and brand is None:
             brand = BrandPolicy()
         rulebook = before.rulebook.updated(offers, gone[Kind.OFFER], index, brand)
-    return Snapshot(changes.version, index, rulebook, policy)
+    policy = _asked(policy, rulebook)
+    halos_m = _halos_m(policy, index, rulebook)
+    if halos_m != (before.halos_m if before else {}):
+        index = index.watching(halos_m)
+    return Snapshot(changes.version, index, rulebook, policy, halos_m)
+
+
+def _asked(policy: Policy, rulebook: Rulebook) -> Policy:
+    """The presence policy with the thresholds that live offers wait for, so that the engine tells no others."""
+    triggers = [offer.trigger for offer in rulebook if offer.is_live]
+    return dataclasses.replace(
+        policy,
+        dwells_s=tuple(t.dwell_s for t in triggers if t.type is TransitionKind.DWELL and t.dwell_s),
+        nearby_m=tuple(t.nearby_m for t in triggers if t.type is TransitionKind.NEARBY and t.nearby_m),
+        is_pass_by_told=any(t.type is TransitionKind.PASS_BY for t in triggers),
+    )
+
+
+def _halos_m(policy: Policy, index: GeofenceIndex, rulebook: Rulebook) -> dict[str, float]:
+    """How far around each geofence live offers ask the engine to look; empty when none does."""
+    if not policy.nearby_m and not policy.is_pass_by_told:
+        return {}
+    halos_m: dict[str, float] = {}
+    for geofence in index:
+        asked_m = max(rulebook.nearby_m(geofence.id), default=0) * NEARBY_REARM
+        if rulebook.pass_by(geofence.id):
+            asked_m = max(asked_m, policy.pass_by_max_m)
+        if asked_m:
+            halos_m[geofence.id] = asked_m
+    return halos_m
 
 
 def _entry(document: Document) -> Iterable[tuple[Geofence, Covering]]:

@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from geofences.transitions import Policy
-
 from gateway.catalog.compiling import compile_changes
 from gateway.catalog.snapshot import Snapshot
 from gateway.errors import GeopushError
 from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.store import Store
+from geofences.transitions import Policy
 
 _log = Log("catalog")
 

@@ -5,11 +5,11 @@ Readers take a snapshot once per batch and never see two versions mixed. Compili
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from geofences.transitions import Policy
-
 from geofences.index import GeofenceIndex
+from geofences.transitions import Policy
 from rules.rulebook import Rulebook
 
 
@@ -21,3 +21,5 @@ class Snapshot:
     index: GeofenceIndex
     rulebook: Rulebook
     policy: Policy
+    halos_m: Mapping[str, float]
+    """How far around which geofences the index looks, for offers that wait for somebody near or passing."""

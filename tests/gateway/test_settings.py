@@ -28,7 +28,7 @@ def test_the_stronger_source_wins(tmp_path: Path) -> None:
         ("GEOPUSH_PORT", "-1", "it must be at least 0"),
         ("GEOPUSH_MAX_AGE_S", "nan", "it must be finite"),
         ("GEOPUSH_POLICY", "wild", "it must be one of default, raw"),
-        ("GEOPUSH_ACCEPT_MOCK", "perhaps", "it must be true or false"),
+        ("GEOPUSH_DROPS_MOCK", "perhaps", "it must be true or false"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable_and_the_cure(variable: str, value: str, said: str) -> None:
