@@ -23,7 +23,9 @@ from gateway.delivery.payloads import PayloadTooLarge, apns_payload, collapse_id
 
 NAME: Final = "apns"
 
-_REAUTHENTICATE: Final = frozenset({"ExpiredProviderToken", "InvalidProviderToken", "MissingProviderToken"})
+TOKEN_REFUSALS: Final = frozenset({"ExpiredProviderToken", "InvalidProviderToken", "MissingProviderToken"})
+"""Reasons that speak of the provider token, not of the push."""
+
 _GONE: Final = frozenset({"Unregistered", "ExpiredToken"})
 _WRONG: Final = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic", "MissingDeviceToken"})
 _RETRY_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -55,11 +57,10 @@ class ApnsTransport(Protocol):
     """One way to put a NotificationRequest on the wire, within its own deadline."""
 
     async def send(self, request: NotificationRequest) -> ApnsReply | Outcome:
-        """The provider's reply, or a RETRY outcome where none came. Raises nothing but CancelledError."""
-        ...
+        """The provider's reply, or a RETRY outcome where none came. Raises nothing but CancelledError.
 
-    def renew_token(self) -> None:
-        """Drops the provider token, so that the next request mints another."""
+        A reply that refuses the provider token has made the transport renew it.
+        """
         ...
 
     async def close(self) -> None:
@@ -83,10 +84,7 @@ class ApnsChannel:
         except PayloadTooLarge as error:
             return Outcome(status=Status.TERMINAL, provider=NAME, code="PayloadTooLarge", detail=str(error))
         reply = await self._transport.send(request)
-        outcome = reply if isinstance(reply, Outcome) else outcome_of(reply)
-        if outcome.status is Status.REAUTHENTICATE:
-            self._transport.renew_token()
-        return outcome
+        return reply if isinstance(reply, Outcome) else outcome_of(reply)
 
     async def close(self) -> None:
         """Closes the transport."""
@@ -119,11 +117,16 @@ def outcome_of(reply: ApnsReply) -> Outcome:
         return _terminal(reason or "Unregistered", TokenState.GONE, since_ms)
     if reason in _WRONG:
         return _terminal(reason, TokenState.WRONG)
-    if reason in _REAUTHENTICATE:
+    if reason in TOKEN_REFUSALS:
         return Outcome(status=Status.REAUTHENTICATE, provider=NAME, code=reason)
     if status in _RETRY_STATUS or reason == "IdleTimeout":
-        code = reason or f"status_{status}"
-        return Outcome(status=Status.RETRY, provider=NAME, code=code, retry_after_s=retry_after_s)
+        return Outcome(
+            status=Status.RETRY,
+            provider=NAME,
+            code=reason or f"status_{status}",
+            retry_after_s=retry_after_s,
+            is_about_device=reason == "TooManyRequests",
+        )
     return _terminal(reason or f"status_{status}")
 
 

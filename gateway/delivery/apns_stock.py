@@ -13,7 +13,7 @@ from aioapns import APNs, NotificationRequest
 from aioapns.common import NotificationResult
 from aioapns.connection import APNsTLSClientProtocol
 
-from gateway.delivery.apns import NAME, ApnsApp
+from gateway.delivery.apns import NAME, TOKEN_REFUSALS, ApnsApp
 from gateway.delivery.channel import Outcome, Status
 
 
@@ -48,13 +48,12 @@ class StockApns:
             task.add_done_callback(self._forget)
             return Outcome(status=Status.RETRY, provider=NAME, code="timeout")
         try:
-            return task.result()
+            result = task.result()
         except Exception as error:  # noqa: BLE001 - its own, and those of h2 and OpenSSL that leak through its pool
             return Outcome(status=Status.RETRY, provider=NAME, code="connection", detail=type(error).__name__)
-
-    def renew_token(self) -> None:
-        """Closes the connections: aioapns mints one token for each connection and never again."""
-        self._apns.pool.close()
+        if result.description in TOKEN_REFUSALS:
+            self._apns.pool.close()  # aioapns mints one token for each connection, and never again
+        return result
 
     async def close(self) -> None:
         """Closes the pool and gives up on replies that are still awaited."""

@@ -49,11 +49,10 @@ class FcmTransport(Protocol):
     """One way to put a Message on the wire, within its own deadline and with a valid access token."""
 
     async def send(self, message: messaging.Message) -> exceptions.FirebaseError | Outcome | None:
-        """None when FCM took it, its error when it did not. Raises ValueError on a message that does not encode."""
-        ...
+        """None when FCM took it, its error when it did not. Raises ValueError on a message that does not encode.
 
-    def renew_token(self) -> None:
-        """Marks the access token as refused, so that the next request mints another: once for many refusals."""
+        An error that refuses the access token has made the transport renew it, once for many refusals.
+        """
         ...
 
     async def close(self) -> None:
@@ -80,10 +79,7 @@ class FcmChannel:
             return _outcome(Status.TERMINAL, "InvalidMessage", str(error))
         if result is None:
             return Outcome(status=Status.ACCEPTED, provider=NAME)
-        outcome = result if isinstance(result, Outcome) else outcome_of(result)
-        if outcome.status is Status.REAUTHENTICATE:
-            self._transport.renew_token()
-        return outcome
+        return result if isinstance(result, Outcome) else outcome_of(result)
 
     async def close(self) -> None:
         """Closes the transport."""

@@ -59,9 +59,6 @@ class StockFcm:
         failure: exceptions.FirebaseError | None = response.exception
         return failure
 
-    def renew_token(self) -> None:
-        """Nothing to do: firebase-admin's own flow has minted again, twice, before it reported the 401."""
-
     async def close(self) -> None:
         """Closes the connections and forgets the app."""
         await self._service._async_client.aclose()

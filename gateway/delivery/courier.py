@@ -1,0 +1,121 @@
+"""One push to one user: which device, which channel, when again, and when to give up.
+
+Law: a push goes to one device. The next one is tried only when the provider has refused this one for good; what is
+merely late is tried again on the same device, with full jitter, never after the push has expired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.clock import now_ms
+from gateway.delivery.channel import Channel, Device, Outcome, Status
+from gateway.delivery.job import PushJob
+from gateway.delivery.lane import Lane, LaneLimits
+from gateway.delivery.waiting import Backoff
+from gateway.metrics import Metrics
+
+PUSH: Final = "push"
+"""The channel that stands for all of the user's devices."""
+
+MAX_STRIKES: Final = 5
+"""Failures of one push, while the provider answers others, before it is given up: it may be what breaks connections."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One try and what came of it."""
+
+    device: Device
+    outcome: Outcome
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """How it ended: ACCEPTED, TERMINAL or EXPIRED; or RETRY, when it must be left for later, still undecided."""
+
+    outcome: Outcome
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Courier:
+    """Brings jobs to devices, over one lane for each channel."""
+
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        metrics: Metrics,
+        *,
+        limits: LaneLimits | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Build it inside the running loop. ``channels`` by name; the courier does not close them."""
+        self._lanes = {name: Lane(channel, limits or LaneLimits()) for name, channel in channels.items()}
+        self._metrics = metrics
+        self._backoff = backoff or Backoff()
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether a provider that answers has all it can hold; one that is down does not count."""
+        return any(lane.is_full and lane.is_open for lane in self._lanes.values())
+
+    async def deliver(self, job: PushJob, devices: Sequence[Device], stop: asyncio.Event) -> Delivery:
+        """Tries until a provider accepts, all devices are refused, or time is up. RETRY once ``stop`` is set."""
+        attempts: list[Attempt] = []
+        outcome = Outcome(status=Status.TERMINAL, provider="", code="no_device")
+        for device, lane in self._targets(job, devices):
+            lane.held += 1
+            try:
+                outcome = await self._try(job, device, lane, attempts, stop)
+            finally:
+                lane.held -= 1
+            if outcome.status is not Status.TERMINAL:
+                break
+        return Delivery(outcome, tuple(attempts))
+
+    async def _try(
+        self, job: PushJob, device: Device, lane: Lane, attempts: list[Attempt], stop: asyncio.Event
+    ) -> Outcome:
+        """Tries one device until something is certain."""
+        strikes = 0
+        for attempt in count(1):
+            if lane.is_full and not lane.is_open:
+                return Outcome(status=Status.RETRY, provider=lane.channel.name, code="lane_full")
+            answered_before = lane.answered
+            outcome = await lane.attempt(job, device)
+            attempts.append(Attempt(device, outcome))
+            self._metrics.deliveries.labels(lane.channel.name, outcome.status).inc()
+            if outcome.status in {Status.ACCEPTED, Status.TERMINAL, Status.EXPIRED}:
+                return outcome
+            wait_s = self._backoff.wait_s(attempt, random.random(), outcome.retry_after_s)
+            if now_ms() + wait_s * 1000 >= job.expires_at_ms:
+                return replace(outcome, status=Status.EXPIRED)
+            if await _is_set_within(stop, wait_s):
+                return outcome
+            strikes += not outcome.is_about_device and lane.answered > answered_before
+            if strikes == MAX_STRIKES:
+                return replace(outcome, status=Status.TERMINAL, detail=f"given up after {attempt} attempts")
+        raise AssertionError("counting ended")
+
+    def _targets(self, job: PushJob, devices: Sequence[Device]) -> Iterator[tuple[Device, Lane]]:
+        """Devices in the order of the job's channels, newest first, as far as their channel is open for business."""
+        newest_first = sorted(devices, key=lambda device: device.registered_at_ms, reverse=True)
+        for name in job.channels:
+            if name == PUSH:
+                found = [device for device in newest_first if device.platform in self._lanes]
+            else:
+                found = [Device(device_id=name, platform=name, token="")] if name in self._lanes else []
+            yield from ((device, self._lanes[device.platform]) for device in found)
+
+
+async def _is_set_within(stop: asyncio.Event, wait_s: float) -> bool:
+    try:
+        await asyncio.wait_for(stop.wait(), wait_s)
+    except TimeoutError:
+        return False
+    return True

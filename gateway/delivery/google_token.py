@@ -1,0 +1,86 @@
+"""The access token that proves to Google who sends: minted in a thread, ahead of its expiry, once at a time.
+
+google-auth does the OAuth; this keeps it off the event loop and makes a thousand waiting pushes share one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from firebase_admin import credentials
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import Request
+
+from gateway.clock import now_ms
+from gateway.errors import ConfigError
+
+RENEW_BEFORE_S: Final = 300.0
+"""A token this near to its expiry is renewed in the background; it is an hour old by then."""
+
+USABLE_S: Final = 15.0
+"""A token nearer to its expiry than this may not arrive in time."""
+
+TIMEOUT_S: Final = 10.0
+"""For one request to the token endpoint."""
+
+
+class TokenUnavailable(Exception):
+    """The token endpoint does not answer, or refuses; the text says why."""
+
+
+class AccessToken:
+    """One service account's."""
+
+    def __init__(self, credentials_file: Path) -> None:
+        """Raises ConfigError where the file is not a service account's JSON."""
+        try:
+            account = credentials.Certificate(str(credentials_file))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{credentials_file} is not a service account: {error}") from error
+        self.project: str = account.project_id
+        self._credential = account.get_credential()
+        self._request = functools.partial(Request(), timeout=TIMEOUT_S)
+        self._refused = ""
+        self._minting: asyncio.Task[None] | None = None
+
+    async def current(self) -> str:
+        """A token to send now. Raises TokenUnavailable where there is none and none can be had."""
+        token: str | None = self._credential.token
+        if token and token != self._refused and (remaining_s := self._remaining_s()) > USABLE_S:
+            if remaining_s < RENEW_BEFORE_S:
+                self._mint()
+            return token
+        try:
+            await asyncio.shield(self._mint())
+        except GoogleAuthError as error:
+            raise TokenUnavailable(type(error).__name__) from error
+        return str(self._credential.token)
+
+    def refused(self, token: str) -> None:
+        """Google refused ``token``: the next caller mints another, once for however many were refused with it."""
+        self._refused = token
+
+    async def close(self) -> None:
+        """Waits for a minting that is under way."""
+        if self._minting is not None:
+            await asyncio.wait({self._minting})
+
+    def _mint(self) -> asyncio.Task[None]:
+        if self._minting is None or self._minting.done():
+            self._minting = asyncio.create_task(asyncio.to_thread(self._credential.refresh, self._request))
+            self._minting.add_done_callback(_retrieve)
+        return self._minting
+
+    def _remaining_s(self) -> float:
+        expiry: datetime = self._credential.expiry  # naive, in UTC
+        return expiry.replace(tzinfo=UTC).timestamp() - now_ms() / 1000
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Reads the exception, so that asyncio does not report it: whoever waits has it too."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,126 @@
+"""The one door to the HTTP/2 client (pyqwest: reqwest and hyper): a POST in, a reply or the reason why there is none.
+
+A client keeps one connection per host and multiplexes over it; GOAWAY, RST_STREAM and flow control are its business.
+What it does not notice is a peer that has gone silent: after a few timeouts in a row with no reply between them the
+client is replaced, and with it the connection, while requests already under way end on the old one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyqwest
+
+from gateway.errors import ConfigError
+
+CONNECT_TIMEOUT_S: Final = 5.0
+"""TCP and TLS to either provider take well under a second."""
+
+IDLE_TIMEOUT_S: Final = 3600.0
+"""Apple asks to keep connections open; both providers close those they do not want."""
+
+MAX_SILENCES: Final = 3
+"""Timeouts in a row without any reply after which the connection is held to be dead."""
+
+
+_ADDRESS: Final = re.compile(r" for url \([^)]*\)")
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer, complete. ``header`` looks names up without regard to case."""
+
+    status: int
+    headers: pyqwest.Headers
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The header's value, or None."""
+        return self.headers.get(name)
+
+
+class NoReply(msgspec.Struct, frozen=True):
+    """Why there is none: ``timeout``, ``refused`` (never left), ``reset`` or ``protocol``."""
+
+    code: str
+    detail: str = ""
+
+
+class Http2:
+    """Posts to one provider."""
+
+    def __init__(
+        self, *, ca_file: Path | None = None, certificate_file: Path | None = None, timeout_s: float = 10.0
+    ) -> None:
+        """``ca_file`` replaces the system's authorities; ``certificate_file`` (PEM, both halves) identifies us.
+
+        ``timeout_s`` bounds a request from its start to the end of its reply, connecting included.
+        """
+        self._ca = _read(ca_file)
+        self._certificate = _read(certificate_file)
+        self._timeout_s = timeout_s
+        self._silences = 0
+        self._client = self._new_client()
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply | NoReply:
+        """One POST, once. Raises nothing but CancelledError."""
+        client = self._client
+        try:
+            response = await client.post(url, headers, body)
+        except pyqwest.ConnectTimeout as error:
+            return NoReply("refused", _words(error))
+        except TimeoutError as error:
+            self._heard_nothing(client)
+            return NoReply("timeout", _words(error))
+        except ConnectionError as error:
+            return NoReply("refused", _words(error))
+        except (pyqwest.ReadError, pyqwest.WriteError, pyqwest.StreamError) as error:
+            return NoReply("reset", _words(error))
+        except Exception as error:  # noqa: BLE001 - whatever the peer provokes in the client is its answer
+            return NoReply("protocol", f"{type(error).__name__}: {_words(error)}")
+        self._silences = 0
+        return Reply(response.status, response.headers, response.content)
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._transport.aclose()
+
+    def _heard_nothing(self, client: pyqwest.Client) -> None:
+        if client is self._client:
+            self._silences += 1
+            if self._silences >= MAX_SILENCES:
+                self._client = self._new_client()
+
+    def _new_client(self) -> pyqwest.Client:
+        self._silences = 0
+        self._transport = pyqwest.HTTPTransport(
+            tls_ca_cert=self._ca,
+            tls_include_system_certs=self._ca is None,
+            tls_key=self._certificate,
+            tls_cert=self._certificate,
+            http_version=pyqwest.HTTPVersion.HTTP2,
+            timeout=self._timeout_s,
+            connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
+            pool_idle_timeout=IDLE_TIMEOUT_S,
+            use_system_dns=True,
+            follow_redirects=False,
+            enable_otel=False,
+        )
+        return pyqwest.Client(self._transport)
+
+
+def _words(error: Exception) -> str:
+    """The client's own words without the address: APNs carries the device token in it."""
+    return _ADDRESS.sub("", str(error)).removeprefix("Request failed: ")
+
+
+def _read(file: Path | None) -> bytes | None:
+    if file is None:
+        return None
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error

@@ -1,0 +1,155 @@
+"""From the outbox to a provider, on one page.
+
+Law: an entry leaves the outbox when a provider has accepted it, or when it is certain that none will. Until then it
+is pending in Redis under this sender's name: reading it through the consumer group is the mark that is set before
+the first attempt. While a sender lives it says so of what it holds; a dead one's entries are taken over. A push is
+sent twice only if its sender died between a provider's answer and the acknowledgement, and then with the same
+collapse id, so that the phone shows one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gateway.clock import now_ms
+from gateway.delivery.channel import Channel, Device, Status
+from gateway.delivery.courier import Courier
+from gateway.delivery.job import PushJob
+from gateway.delivery.lane import LaneLimits
+from gateway.errors import Unavailable
+from gateway.logs import Log
+from gateway.metrics import Metrics
+from gateway.settling import Settlement, Settler
+from gateway.store import Store, profiles
+from gateway.store.outbox import OutboxEntry
+
+_log = Log("sender")
+
+READ_ENTRIES = 512
+"""Most entries read at once."""
+READ_BLOCK_MS = 500
+"""How long a read waits for the first entry, and so how long stopping may take."""
+PAUSE_S = 0.5
+"""The wait after Redis did not answer, and while a provider has all it can hold."""
+
+
+class Sender:
+    """One sender; any number of them share the outbox."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        metrics: Metrics,
+        *,
+        sends_in_flight: int = 200,
+        takeover_s: float = 30.0,
+        grace_s: float = 10.0,
+    ) -> None:
+        """``sends_in_flight`` for each channel. Build it inside the running loop; it does not close the channels."""
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._store = store
+        self._metrics = metrics
+        self._courier = Courier(channels, metrics, limits=LaneLimits(in_flight=sends_in_flight))
+        self._settler = Settler(store, metrics)
+        self._takeover_s = takeover_s
+        self._grace_s = grace_s
+        self._held: dict[str, OutboxEntry] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sends until ``stop`` is set; then finishes what is in flight, within the grace time, and leaves the rest."""
+        sweeping = asyncio.create_task(self._sweep(), name="sender sweep")
+        settling = asyncio.create_task(self._settler.run(), name="sender settling")
+        try:
+            await self._read_until(stop)
+        finally:
+            self._stop.set()
+            sweeping.cancel()
+            if self._tasks:
+                _, late = await asyncio.wait(self._tasks, timeout=self._grace_s)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
+            settling.cancel()
+            await asyncio.gather(sweeping, settling, return_exceptions=True)
+
+    async def _read_until(self, stop: asyncio.Event) -> None:
+        """Reads new entries, as long as the providers that answer have room for them."""
+        while not stop.is_set():
+            if self._courier.is_saturated:
+                await asyncio.sleep(PAUSE_S / 10)
+                continue
+            try:
+                await self._start(await self._store.outbox.read(self.name, READ_ENTRIES, READ_BLOCK_MS))
+            except Unavailable as error:
+                _log.warning("the outbox cannot be read", detail=error.detail)
+                await asyncio.sleep(PAUSE_S)
+
+    async def _sweep(self) -> None:
+        """Says what this sender still works on, takes over what dead ones left, and measures the backlog."""
+        outbox, patience_s = self._store.outbox, 0.0
+        while True:
+            try:
+                await outbox.hold(self.name, list(self._held.values()))
+                if patience_s <= 0:
+                    await self._start(await outbox.take_over(self.name, int(self._takeover_s * 1000)))
+                self._metrics.outbox_depth.set(await outbox.depth())
+                self._metrics.outbox_age_s.set(await outbox.oldest_age_ms() / 1000)
+                patience_s -= self._takeover_s / 3
+            except Unavailable as error:
+                # While Redis was away nobody could say that he lives: give all senders time to, before taking over.
+                patience_s = self._takeover_s
+                _log.warning("the outbox cannot be swept", detail=error.detail)
+            await asyncio.sleep(self._takeover_s / 3)
+
+    async def _start(self, entries: Sequence[OutboxEntry]) -> None:
+        """Begins the delivery of entries that are not already under way. On Unavailable they stay pending."""
+        jobs: list[tuple[OutboxEntry, PushJob]] = []
+        for entry in entries:
+            if entry.entry_id in self._held:
+                continue
+            if self._settler.has_settled(entry):
+                await self._store.outbox.ack([entry])  # its acknowledgement was lost with Redis
+                continue
+            try:
+                jobs.append((entry, PushJob.decode(entry.job)))
+            except msgspec.MsgspecError as error:
+                _log.error("an outbox entry cannot be read and is dropped", detail=str(error))
+                await self._store.outbox.ack([entry])
+        if not jobs:
+            return
+        devices = await self._store.profiles.load_devices([job.user_id for _, job in jobs])
+        for entry, job in jobs:
+            self._held[entry.entry_id] = entry
+            task = asyncio.create_task(self._deliver(entry, job, _addresses(devices.get(job.user_id, ()))))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, entry: OutboxEntry, job: PushJob, devices: Sequence[Device]) -> None:
+        try:
+            delivery = await self._courier.deliver(job, devices, self._stop)
+            if delivery.outcome.status is not Status.RETRY:
+                await self._settler.settle(Settlement(entry, job, delivery, now_ms()))
+        finally:
+            del self._held[entry.entry_id]
+
+
+def _addresses(devices: Sequence[profiles.Device]) -> list[Device]:
+    return [
+        Device(
+            device_id=device.device_id,
+            platform=device.platform,
+            token=device.token,
+            registered_at_ms=device.registered_at_ms,
+            app=device.app,
+        )
+        for device in devices
+    ]
