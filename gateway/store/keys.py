@@ -1,0 +1,95 @@
+"""Every Redis key and channel, spelled once. ``docs/redis.md`` lists them with type, lifetime and writer.
+
+A key's hash tag (the part in braces) decides its slot in a Redis Cluster. All keys of one user, and the outbox that
+carries his pushes, share the tag of his partition, so that one script may touch them together. What belongs to the
+whole brand has tags of its own.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+PRESENT_NEWS = "gp:news:present"
+"""Channel: who became present or left; see ``lua/save_presence.lua``."""
+CATALOG_NEWS = "gp:news:catalog"
+"""Channel: the catalog version just committed, decimal."""
+ACTIVITY_NEWS = "gp:news:activity"
+"""Channel: JSON arrays of activity events."""
+
+LAYOUT = "gp:{meta}:layout"
+PARTITIONS = "gp:{meta}:partitions"
+PSEUDONYM_KEY = "gp:{meta}:pseudonym_key"
+
+API_KEYS = "gp:{keys}:api"
+
+CATALOG_VERSION = "gp:{catalog}:version"
+
+
+def partition_of(user_id: str, partitions: int) -> int:
+    """The partition that holds a user: CRC-32 of the id's UTF-8 bytes, modulo the number of partitions."""
+    return crc32(user_id.encode()) % partitions
+
+
+def outbox(partition: int) -> str:
+    """Stream of claimed pushes that wait for a sender."""
+    return f"gp:{{p{partition:02}}}:outbox"
+
+
+def dead_letters(partition: int) -> str:
+    """Stream of pushes that were given up."""
+    return f"gp:{{p{partition:02}}}:dead"
+
+
+def present(partition: int) -> str:
+    """Hash of users who are in, entering or leaving some geofence, each with his coarse cell."""
+    return f"gp:{{p{partition:02}}}:present"
+
+
+def due(partition: int) -> str:
+    """Sorted set of users by the instant at which time alone changes their presence."""
+    return f"gp:{{p{partition:02}}}:due"
+
+
+def presence(partition: int, user_id: str) -> str:
+    """What is remembered of one user's whereabouts."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:presence"
+
+
+def pushes(partition: int, user_id: str) -> str:
+    """The user's past pushes, from which cooldowns and caps are counted."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:pushes"
+
+
+def profile(partition: int, user_id: str) -> str:
+    """The user's profile document: consent, attributes, devices."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:profile"
+
+
+def token_owner(token_digest: str) -> str:
+    """Which user and device a push token was last registered for."""
+    return f"gp:{{t:{token_digest}}}:owner"
+
+
+def documents(kind: str) -> str:
+    """Hash of a kind's documents: id to where the present version's body is."""
+    return f"gp:{{catalog}}:{kind}"
+
+
+def body(token: str) -> str:
+    """One version of one document, immutable."""
+    return f"gp:{{catalog}}:body:{token}"
+
+
+def changes(version: int | str) -> str:
+    """What one catalog version changed."""
+    return f"gp:{{catalog}}:changes:{version}"
+
+
+def offer_statistics(offer_id: str, day: str) -> str:
+    """Hash of one offer's counters of one UTC day (YYYYMMDD)."""
+    return f"gp:{{s:{offer_id}}}:day:{day}"
+
+
+def of_user(partition: int, user_id: str) -> tuple[str, ...]:
+    """Every key that holds something of one user under his own name."""
+    return presence(partition, user_id), pushes(partition, user_id), profile(partition, user_id)

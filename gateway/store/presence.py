@@ -1,0 +1,171 @@
+"""Where users are, authoritatively: read many at once, written by compare-and-set, woken when time alone moves them.
+
+A value is eight bytes of version and the presence in MessagePack, in which the part that holds coordinates is sealed
+(``seal.py``). Versions are random, so that a value that expired and was made anew is never taken for the old one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.clock import now_ms as wall_clock_ms
+from gateway.store import keys
+from gateway.store.connection import Arg, Connection
+from gateway.store.present import PresentUsers
+from gateway.store.scripts import SAVE_PRESENCE, TAKE_DUE
+from gateway.store.seal import Seal
+from geofences.h3grid import cell_of
+from geofences.presence import Motion, Presence
+
+VERSION_BYTES: Final = 8
+SLACK_MS: Final = 60_000
+"""How much longer than silence is tolerated a present user is kept, so that the timeout can still be told."""
+DUE_LEASE_MS: Final = 10_000
+"""Who was taken by a worker that then died is woken again after this long."""
+CELL_RES: Final = 9
+"""Resolution of the live map's cells: 170 m edges, a city block or two."""
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """A presence as it was read; ``version`` 0 means there was none."""
+
+    presence: Presence
+    version: int
+
+
+class PresenceChange(msgspec.Struct, frozen=True):
+    """A presence to save if it is still at the version that was read. ``due_ms``: when time alone will change it."""
+
+    user_id: str
+    expected_version: int
+    presence: Presence
+    due_ms: int | None
+
+
+class _Value(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    sealed: bytes | None
+    presence: Presence
+
+
+_ABSENT: Final = Held(Presence.EMPTY, 0)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Value).decode
+_decode_motion = msgspec.msgpack.Decoder(Motion).decode
+
+
+class PresenceStore:
+    """Reads and saves presences."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        partitions: int,
+        present: PresentUsers,
+        seal: Seal,
+        *,
+        presence_ttl_s: float,
+        fix_ttl_s: float,
+    ) -> None:
+        """``presence_ttl_s`` is the silence after which a user has left, ``fix_ttl_s`` how long a fix is kept."""
+        self._connection = connection
+        self._partitions = partitions
+        self._present = present
+        self._seal = seal
+        self._present_ttl_ms = int(presence_ttl_s * 1000) + SLACK_MS
+        self._fix_ttl_ms = int(fix_ttl_s * 1000)
+        self._due_from = 0
+
+    async def load(self, user_ids: Sequence[str]) -> dict[str, Held]:
+        """What is remembered of these users, in one MGET (one per partition in a cluster)."""
+        partitions = self._partitions
+        wanted = [keys.presence(keys.partition_of(user_id, partitions), user_id) for user_id in user_ids]
+        values = await self._connection.mget(wanted)
+        return {
+            user_id: _ABSENT if value is None else self._held(user_id, value)
+            for user_id, value in zip(user_ids, values, strict=True)
+        }
+
+    async def save(self, changes: Sequence[PresenceChange]) -> set[str]:
+        """Save what nobody else saved meanwhile, one script call per partition; answers the users who lost the race."""
+        groups: dict[int, list[PresenceChange]] = {}
+        for change in changes:
+            groups.setdefault(keys.partition_of(change.user_id, self._partitions), []).append(change)
+        at_ms = wall_clock_ms()
+        replies = await self._connection.run_many(
+            SAVE_PRESENCE, [self._save_call(partition, group, at_ms) for partition, group in groups.items()]
+        )
+        lost = {group[at].user_id for group, reply in zip(groups.values(), replies, strict=True) for at in reply}
+        self._present.expect(c.user_id for c in changes if c.presence.is_present and c.user_id not in lost)
+        return lost
+
+    async def due(self, now_ms: int, limit: int) -> Sequence[str]:
+        """At most ``limit`` users whose time has come; no other worker gets them for ``DUE_LEASE_MS``."""
+        taken: list[str] = []
+        self._due_from = (self._due_from + 1) % self._partitions
+        asked = [*range(self._due_from, self._partitions), *range(self._due_from)]
+        while asked and len(taken) < limit:
+            share = max(1, (limit - len(taken)) // len(asked))
+            asked = asked[: limit - len(taken)]
+            replies = await self._connection.run_many(
+                TAKE_DUE, [([keys.due(partition)], [now_ms, share, DUE_LEASE_MS]) for partition in asked]
+            )
+            taken += [user_id.decode() for reply in replies for user_id in reply]
+            asked = [partition for partition, reply in zip(asked, replies, strict=True) if len(reply) == share]
+        return taken
+
+    def _save_call(self, partition: int, group: Sequence[PresenceChange], at_ms: int) -> tuple[list[str], list[Arg]]:
+        args: list[Arg] = [keys.PRESENT_NEWS]
+        for change in group:
+            presence, ttl_ms = self._lifetime(change.presence, at_ms)
+            args += (
+                change.user_id,
+                change.expected_version.to_bytes(VERSION_BYTES, "big") if change.expected_version else b"",
+                self._value(change.user_id, presence) if presence != Presence.EMPTY else b"",
+                ttl_ms,
+                "" if change.due_ms is None else change.due_ms,
+                _cell(presence) if presence.is_present else "-",
+            )
+        return [
+            keys.present(partition),
+            keys.due(partition),
+            *(keys.presence(partition, change.user_id) for change in group),
+        ], args
+
+    def _lifetime(self, presence: Presence, at_ms: int) -> tuple[Presence, int]:
+        """How long to keep a presence, in ms; the fix of a user who is nowhere goes when its own time is over."""
+        if presence.is_present:
+            return presence, self._present_ttl_ms
+        if presence.motion is None:
+            return presence, self._fix_ttl_ms
+        left_ms = min(self._fix_ttl_ms, presence.motion.at_ms + self._fix_ttl_ms - at_ms)
+        if left_ms > 0:
+            return presence, left_ms
+        return msgspec.structs.replace(presence, motion=None), self._fix_ttl_ms
+
+    def _value(self, user_id: str, presence: Presence) -> bytes:
+        version = random.getrandbits(63) | 1
+        sealed = None
+        if presence.motion is not None:
+            sealed = self._seal.close(_encode(presence.motion), user_id)
+            presence = msgspec.structs.replace(presence, motion=None)
+        return version.to_bytes(VERSION_BYTES, "big") + _encode(_Value(sealed, presence))
+
+    def _held(self, user_id: str, value: bytes) -> Held:
+        version = int.from_bytes(value[:VERSION_BYTES], "big")
+        held = _decode(memoryview(value)[VERSION_BYTES:])
+        presence = held.presence
+        if held.sealed is not None:
+            plain = self._seal.open(held.sealed, user_id)
+            if plain is not None:
+                presence = msgspec.structs.replace(presence, motion=_decode_motion(plain))
+        return Held(presence, version)
+
+
+def _cell(presence: Presence) -> str:
+    """The coarse cell of the last fix in hexadecimal, empty where it is not known."""
+    motion = presence.motion
+    return "" if motion is None else f"{cell_of(motion.lat, motion.lng, CELL_RES):x}"

@@ -1,0 +1,112 @@
+"""Each worker's copy of who is present somewhere, so that pings that change nothing need not ask Redis.
+
+Loaded at start, then fed by what every worker's saves publish. While the copy may be behind (at start, and from losing
+the connection until loaded anew) everybody counts as possibly present: slower, never wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from gateway.errors import Unavailable
+from gateway.logs import Log
+from gateway.store import keys
+from gateway.store.connection import Connection, Subscription
+
+RETRY_S: Final = 0.5
+WAIT_S: Final = 5.0
+SCAN_COUNT: Final = 1000
+
+_log = Log("store")
+_decode_news = msgspec.msgpack.Decoder(list[str | bool]).decode
+
+
+class PresentUsers:
+    """Who is in, entering or leaving some geofence, and in which coarse cell (H3, resolution 9; 0 unknown)."""
+
+    def __init__(self, connection: Connection, partitions: int) -> None:
+        self._connection = connection
+        self._partitions = partitions
+        self._cells: dict[str, int] = {}
+        self._is_current = False
+        self._follower: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        """How many users are present, as far as this worker knows."""
+        return len(self._cells)
+
+    def is_maybe_present(self, user_id: str) -> bool:
+        """Whether the user's presence must be asked for even where he is in no geofence now."""
+        return user_id in self._cells or not self._is_current
+
+    def cells(self) -> Counter[int]:
+        """Users present per cell, those without a known cell left out."""
+        return Counter(cell for cell in self._cells.values() if cell)
+
+    def expect(self, user_ids: Iterable[str]) -> None:
+        """Users this worker has just saved as present: known before the news comes round."""
+        for user_id in user_ids:
+            self._cells.setdefault(user_id, 0)
+
+    async def start(self) -> None:
+        """Load, then follow. Raises Unavailable."""
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._follower = asyncio.create_task(self._follow(started), name="present users follower")
+        await started
+
+    async def stop(self) -> None:
+        """Stop following; everybody counts as possibly present from now on."""
+        if self._follower is not None:
+            self._follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._follower
+
+    async def _follow(self, started: asyncio.Future[None]) -> None:
+        while True:
+            try:
+                async with self._connection.subscribe(keys.PRESENT_NEWS) as subscription:
+                    await self._load()
+                    self._is_current = True
+                    if not started.done():
+                        started.set_result(None)
+                    await self._listen(subscription)
+            except Unavailable as error:
+                if not started.done():
+                    started.set_exception(error)
+                    return
+                _log.warning("the copy of who is present is behind", detail=error.detail)
+            finally:
+                self._is_current = False
+            await asyncio.sleep(RETRY_S)
+
+    async def _load(self) -> None:
+        """Read every partition's set; news that came meanwhile wait in the subscription and are applied after."""
+        cells: dict[str, int] = {}
+        for partition in range(self._partitions):
+            cursor: int | bytes = b"0"
+            while True:
+                cursor, page = await self._connection.call(
+                    "HSCAN", keys.present(partition), cursor, "COUNT", SCAN_COUNT
+                )
+                cells |= {user_id.decode(): int(cell or b"0", 16) for user_id, cell in page.items()}
+                if int(cursor) == 0:
+                    break
+        self._cells = cells
+
+    async def _listen(self, subscription: Subscription) -> None:
+        while True:
+            message = await subscription.wait(WAIT_S)
+            if message is None:
+                continue
+            news = iter(_decode_news(message))
+            for user_id, cell in zip(news, news, strict=True):
+                if cell is False:
+                    self._cells.pop(str(user_id), None)
+                else:
+                    self._cells[str(user_id)] = int(str(cell) or "0", 16)

@@ -1,0 +1,32 @@
+"""The Lua scripts of ``lua/``, read once from the package; each says its keys, arguments and reply in its header."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the digest under which Redis knows it."""
+
+    source: bytes
+    sha: str
+
+
+def _read(name: str) -> Script:
+    source = resources.files("gateway.store").joinpath("lua", f"{name}.lua").read_bytes()
+    return Script(source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
+
+
+SAVE_PRESENCE = _read("save_presence")
+TAKE_DUE = _read("take_due")
+CLAIM = _read("claim")
+REFUND = _read("refund")
+ACKNOWLEDGE = _read("acknowledge")
+HOLD = _read("hold")
+COMPARE_AND_SET = _read("compare_and_set")
+COMMIT = _read("commit")
+
+SCRIPTS = (SAVE_PRESENCE, TAKE_DUE, CLAIM, REFUND, ACKNOWLEDGE, HOLD, COMPARE_AND_SET, COMMIT)

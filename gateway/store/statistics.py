@@ -1,0 +1,102 @@
+"""Counters per offer, store, variant and UTC day: the funnel from matched to converted.
+
+Counts gather in memory and go out together each ``FLUSH_S``, so that the ping path never waits for them; a killed
+worker loses at most that much of its counts, never a push.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from gateway.errors import Unavailable
+from gateway.logs import Log
+from gateway.store import keys
+from gateway.store.connection import Connection
+
+FLUSH_S: Final = 1.0
+KEPT_S: Final = 400 * 86_400
+"""How long a day's counters are kept: a year to compare with, and a margin."""
+
+_log = Log("statistics")
+
+
+class Statistics:
+    """Counts, and reads what was counted."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._flusher: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write counts out regularly."""
+        self._flusher = asyncio.create_task(self._flush_regularly(), name="statistics flusher")
+
+    async def stop(self) -> None:
+        """Write out what is left and end."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flusher
+        await self.flush()
+
+    def count(
+        self, at_ms: int, offer_id: str, what: str, *, geofence_id: str = "", variant: str = "", amount: int = 1
+    ) -> None:
+        """Count ``what`` (``matched``, ``refused:audience``, ``claimed``, ``delivered``, ``revenue_cents`` …)."""
+        self._counts[offer_id, day_of(at_ms), f"{what}\x00{geofence_id}\x00{variant}"] += amount
+
+    async def count_decisions(self, at_ms: int, outcomes: Iterable[tuple[str, str, str | None]]) -> None:
+        """Count candidates as (offer, geofence, gate that refused or None if claimed), each also as matched."""
+        for offer_id, geofence_id, gate in outcomes:
+            self.count(at_ms, offer_id, "matched", geofence_id=geofence_id)
+            self.count(at_ms, offer_id, f"refused:{gate}" if gate else "claimed", geofence_id=geofence_id)
+
+    async def flush(self) -> None:
+        """Write out what was counted; on Unavailable the counts stay for the next time."""
+        counts, self._counts = self._counts, Counter()
+        touched: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        for (offer_id, day, field), amount in counts.items():
+            touched.setdefault((offer_id, day), []).append((field, amount))
+        commands: list[tuple[str | int, ...]] = []
+        for (offer_id, day), fields in touched.items():
+            key = keys.offer_statistics(offer_id, day)
+            commands += [("HINCRBY", key, field, amount) for field, amount in fields]
+            commands.append(("EXPIRE", key, KEPT_S))
+        try:
+            await self._connection.batch(commands)
+        except Unavailable:
+            self._counts.update(counts)
+            raise
+
+    async def read(self, offer_id: str, days: Iterable[str]) -> dict[str, Mapping[tuple[str, str, str], int]]:
+        """Per day (YYYYMMDD, UTC), the counters by (what, geofence, variant)."""
+        wanted = list(days)
+        replies = await self._connection.batch([("HGETALL", keys.offer_statistics(offer_id, day)) for day in wanted])
+        return {
+            day: {_field(field): int(amount) for field, amount in reply.items()}
+            for day, reply in zip(wanted, replies, strict=True)
+        }
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            try:
+                await self.flush()
+            except Unavailable as error:
+                _log.warning("counts could not be written and wait", detail=error.detail)
+
+
+def day_of(at_ms: int) -> str:
+    """The UTC day of an instant, YYYYMMDD."""
+    return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).strftime("%Y%m%d")
+
+
+def _field(field: bytes) -> tuple[str, str, str]:
+    what, geofence_id, variant = field.decode().split("\x00", 2)
+    return what, geofence_id, variant

@@ -1,0 +1,138 @@
+"""The store as one value: opened at start, closed last, with one part per concern."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from gateway.errors import ConfigError
+from gateway.settings import Settings
+from gateway.store import keys
+from gateway.store.activity import Activity
+from gateway.store.api_keys import ApiKeys
+from gateway.store.catalog import Catalog
+from gateway.store.claims import Claims
+from gateway.store.connection import Connection
+from gateway.store.embedded import EmbeddedRedis
+from gateway.store.outbox import Outbox
+from gateway.store.presence import PresenceStore
+from gateway.store.present import PresentUsers
+from gateway.store.profiles import Profiles
+from gateway.store.seal import Seal
+from gateway.store.statistics import Statistics
+
+LAYOUT = 1
+"""Grows when keys change their shape, so that an older gateway refuses newer data and a newer one can migrate."""
+PSEUDONYM_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Everything that is kept. Every method of every part raises Unavailable when Redis does not answer."""
+
+    connection: Connection
+    embedded: EmbeddedRedis | None
+    presence: PresenceStore
+    present: PresentUsers
+    claims: Claims
+    outbox: Outbox
+    profiles: Profiles
+    catalog: Catalog
+    api_keys: ApiKeys
+    activity: Activity
+    statistics: Statistics
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Store:
+        """Connect to ``settings.redis_url``, or start the embedded server of ``settings.data_dir``, and load.
+
+        Raises ConfigError when the data belongs to other settings or another gateway, Unavailable when there is no
+        Redis.
+        """
+        if settings.fix_ttl_s < settings.presence_ttl_s:
+            raise ConfigError(
+                "fix_ttl_s must be at least presence_ttl_s: the last fix of a user who is present is kept until "
+                "silence has shown that he left; lower presence_ttl_s with it"
+            )
+        seal = Seal(settings.fix_key)
+        embedded = None if settings.redis_url else await EmbeddedRedis.start(settings.data_dir)
+        url = settings.redis_url or (embedded.url if embedded else "")
+        try:
+            connection = await Connection.open(
+                url,
+                connect_timeout_s=settings.redis_connect_timeout_s,
+                command_timeout_s=settings.redis_command_timeout_s,
+            )
+            try:
+                return await cls._start(settings, connection, embedded, seal)
+            except BaseException:
+                await connection.close()
+                raise
+        except BaseException:
+            if embedded:
+                await embedded.stop()
+            raise
+
+    @classmethod
+    async def _start(
+        cls, settings: Settings, connection: Connection, embedded: EmbeddedRedis | None, seal: Seal
+    ) -> Store:
+        await _agree(connection, keys.LAYOUT, LAYOUT, "was written by a gateway of another version (layout {})")
+        await _agree(
+            connection,
+            keys.PARTITIONS,
+            settings.partitions,
+            "has {} partitions, fixed at its first start; set that number",
+        )
+        partitions = settings.partitions
+        await connection.call("SET", keys.PSEUDONYM_KEY, secrets.token_bytes(PSEUDONYM_KEY_BYTES), "NX")
+        pseudonym_key = await connection.call("GET", keys.PSEUDONYM_KEY)
+        present = PresentUsers(connection, partitions)
+        store = cls(
+            connection=connection,
+            embedded=embedded,
+            presence=PresenceStore(
+                connection,
+                partitions,
+                present,
+                seal,
+                presence_ttl_s=settings.presence_ttl_s,
+                fix_ttl_s=settings.fix_ttl_s,
+            ),
+            present=present,
+            claims=Claims(connection, partitions),
+            outbox=Outbox(connection, partitions),
+            profiles=Profiles(connection, partitions),
+            catalog=Catalog(connection),
+            api_keys=ApiKeys(connection),
+            activity=Activity(connection, pseudonym_key),
+            statistics=Statistics(connection),
+        )
+        await store.outbox.prepare()
+        await present.start()
+        store.statistics.start()
+        return store
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless Redis answers now."""
+        await self.connection.ping()
+
+    async def close(self) -> None:
+        """Write out what is gathered, disconnect, and stop the embedded server; a failing step lets the rest run."""
+        try:
+            await self.present.stop()
+            await self.statistics.stop()
+        finally:
+            try:
+                await self.connection.close()
+            finally:
+                if self.embedded is not None:
+                    await self.embedded.stop()
+
+
+async def _agree(connection: Connection, key: str, value: int, complaint: str) -> None:
+    """Fix ``value`` at the first start; later, refuse another."""
+    await connection.call("SET", key, value, "NX")
+    held = int(await connection.call("GET", key))
+    if held != value:
+        raise ConfigError(f"the data in this Redis {complaint.format(held)}")

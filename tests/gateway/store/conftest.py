@@ -1,0 +1,44 @@
+"""One real redis-server for all tests of the store, emptied between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.connection import Connection
+from gateway.store.embedded import EmbeddedRedis
+
+PARTITIONS = 4
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("redis")
+    server = asyncio.run(EmbeddedRedis.start(folder))
+    yield server.url
+    asyncio.run(server.stop())
+
+
+@pytest.fixture
+async def connection(redis_url: str) -> AsyncIterator[Connection]:
+    connection = await Connection.open(redis_url)
+    await connection.call("FLUSHALL")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return Settings(redis_url=redis_url, partitions=PARTITIONS)
+
+
+@pytest.fixture
+async def store(connection: Connection, settings: Settings) -> AsyncIterator[Store]:
+    store = await Store.open(settings)
+    yield store
+    await store.close()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.errors import NotFound, PreconditionFailed
+from gateway.store import Store
+from gateway.store.catalog import Change, Kind
+
+GEOFENCE, OFFER = Kind.GEOFENCE, Kind.OFFER
+
+
+async def test_a_document_is_what_was_put_at_the_version_that_put_it(store: Store) -> None:
+    version = await store.catalog.put(GEOFENCE, "s1", b'{"a":1}', extra=b"\x00cover\xff", at_ms=7, author="key-1")
+    assert version == 1
+    document = await store.catalog.get(GEOFENCE, "s1")
+    assert document is not None
+    assert (document.version, document.body, document.extra) == (1, b'{"a":1}', b"\x00cover\xff")
+    assert (document.at_ms, document.author) == (7, "key-1")
+    assert await store.catalog.get(OFFER, "s1") is None
+
+
+async def test_a_version_is_never_given_twice(store: Store) -> None:
+    first = await store.catalog.put(GEOFENCE, "s1", b"1")
+    await store.catalog.delete(GEOFENCE, "s1")
+    assert await store.catalog.put(GEOFENCE, "s1", b"2") > first + 1
+
+
+@pytest.mark.parametrize(("expected", "works"), [(None, True), (1, True), (0, False), (2, False)])
+async def test_a_conditional_write_needs_the_present_version(store: Store, expected: int | None, works: bool) -> None:
+    await store.catalog.put(GEOFENCE, "s1", b"old")
+    if works:
+        assert await store.catalog.put(GEOFENCE, "s1", b"new", expected=expected) == 2
+    else:
+        with pytest.raises(PreconditionFailed):
+            await store.catalog.put(GEOFENCE, "s1", b"new", expected=expected)
+        document = await store.catalog.get(GEOFENCE, "s1")
+        assert document is not None
+        assert document.body == b"old"
+
+
+async def test_deleting_what_is_not_there_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound, match="geofence 's1'"):
+        await store.catalog.delete(GEOFENCE, "s1")
+    assert await store.catalog.version() == 0
+
+
+async def test_of_many_changes_all_happen_or_none(store: Store) -> None:
+    await store.catalog.put(GEOFENCE, "s5", b"old")
+    changes = [Change(kind=GEOFENCE, id=f"s{n}", body=b"new", expected=0) for n in range(10)]
+    with pytest.raises(PreconditionFailed) as refused:
+        await store.catalog.commit(changes)
+    assert refused.value.extra == {"index": 5, "version": 1}
+    assert await store.catalog.count(GEOFENCE) == 1
+    assert await store.catalog.version() == 1
+    assert len(await store.connection.call("KEYS", "*:body:*")) == 1
+
+
+async def test_of_two_hundred_writers_who_read_the_same_version_one_wins(store: Store) -> None:
+    version = await store.catalog.put(OFFER, "o1", b"0")
+    results = await asyncio.gather(
+        *(store.catalog.put(OFFER, "o1", b"%d" % n, expected=version) for n in range(200)), return_exceptions=True
+    )
+    assert sum(isinstance(result, int) for result in results) == 1
+    assert sum(isinstance(result, PreconditionFailed) for result in results) == 199
+
+
+async def test_lists_come_in_order_of_id_page_by_page(store: Store) -> None:
+    await store.catalog.commit([Change(kind=GEOFENCE, id=f"s{n:03}", body=b"x") for n in range(450)])
+    ids: list[str] = []
+    while page := await store.catalog.list(GEOFENCE, after=ids[-1] if ids else "", limit=200):
+        ids += [document.id for document in page]
+    assert ids == [f"s{n:03}" for n in range(450)]
+    await store.catalog.delete(GEOFENCE, "s000")
+    assert (await store.catalog.list(GEOFENCE, limit=1))[0].id == "s001"
+
+
+async def test_a_follower_gets_exactly_the_difference(store: Store) -> None:
+    await store.catalog.commit([Change(kind=GEOFENCE, id=f"s{n}", body=b"1") for n in range(3)])
+    held = await store.catalog.load_all()
+    assert (held.version, held.is_complete, len(held.documents)) == (1, True, 3)
+    await store.catalog.put(GEOFENCE, "s1", b"2")
+    await store.catalog.put(GEOFENCE, "s1", b"3")
+    await store.catalog.put(OFFER, "o1", b"offer")
+    await store.catalog.delete(GEOFENCE, "s2")
+    changes = await store.catalog.changes_since(held.version)
+    assert (changes.version, changes.is_complete) == (5, False)
+    assert {(d.kind, d.id, d.version, d.body) for d in changes.documents} == {
+        (GEOFENCE, "s1", 3, b"3"),
+        (OFFER, "o1", 4, b"offer"),
+    }
+    assert changes.removed == ((GEOFENCE, "s2"),)
+    nothing = await store.catalog.changes_since(5)
+    assert (nothing.version, nothing.documents, nothing.removed) == (5, (), ())
+
+
+async def test_a_follower_too_far_behind_or_ahead_gets_everything(store: Store) -> None:
+    for n in range(3):
+        await store.catalog.put(OFFER, f"o{n}", b"x")
+    await store.connection.call("DEL", "gp:{catalog}:changes:2")
+    for version in (1, 99):
+        changes = await store.catalog.changes_since(version)
+        assert changes.is_complete
+        assert len(changes.documents) == 3
+
+
+async def test_a_new_version_is_heard_of(store: Store) -> None:
+    async with store.catalog.subscribe() as news:
+        assert await news.wait(0.01) is None
+        version = await store.catalog.put(OFFER, "o1", b"x")
+        assert await news.wait(2) == version

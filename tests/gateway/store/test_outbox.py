@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+
+from gateway.store import Store
+from tests.gateway.store.test_claims import NOW, candidate, request
+
+
+async def fill(store: Store, count: int) -> set[bytes]:
+    await store.claims.claim_many([request(candidate(f"p{n}"), user_id=f"user-{n}") for n in range(count)])
+    return {f"p{n}".encode() for n in range(count)}
+
+
+async def test_every_entry_reaches_one_of_several_readers_once(store: Store) -> None:
+    expected = await fill(store, 200)
+    seen: list[bytes] = []
+
+    async def reader(name: str) -> None:
+        while entries := await store.outbox.read(name, 7, 0):
+            assert len(entries) <= 7
+            seen.extend(entry.job for entry in entries)
+            await store.outbox.ack(entries)
+
+    await asyncio.gather(reader("a"), reader("b"), reader("c"))
+    assert sorted(seen) == sorted(expected)
+    assert await store.outbox.depth() == 0
+
+
+async def test_a_blocked_read_returns_with_the_first_entry(store: Store) -> None:
+    waiting = asyncio.create_task(store.outbox.read("a", 10, 5000))
+    await asyncio.sleep(0.05)
+    await fill(store, 1)
+    [entry] = await asyncio.wait_for(waiting, 2)
+    assert entry.job == b"p0"
+
+
+async def test_an_unacknowledged_entry_is_taken_over_and_an_acknowledged_one_is_not(store: Store) -> None:
+    await fill(store, 40)
+    taken = [entry for _ in range(10) for entry in await store.outbox.read("dead", 40, 0)]
+    await store.outbox.ack(taken[:30])
+    over = [entry for _ in range(6) for entry in await store.outbox.take_over("heir", 0)]
+    assert {entry.job for entry in over} == {entry.job for entry in taken[30:]}
+    assert await store.outbox.depth() == 10
+    await store.outbox.ack(over)
+    assert await store.outbox.depth() == 0
+
+
+async def test_entries_that_are_held_are_not_taken_over(store: Store) -> None:
+    await fill(store, 3)
+    taken = await store.outbox.read("slow", 10, 0)
+    await asyncio.sleep(0.05)
+    await store.outbox.hold("slow", taken)
+    assert await store.outbox.take_over("heir", 40) == []
+
+
+async def test_depth_and_age_tell_of_what_waits(store: Store) -> None:
+    assert await store.outbox.depth() == 0
+    assert await store.outbox.oldest_age_ms() == 0
+    await fill(store, 5)
+    [entry] = await store.outbox.read("a", 1, 0)
+    assert await store.outbox.depth() == 5
+    assert await store.outbox.oldest_age_ms(entry.added_at_ms + 60_000) >= 59_000
+    assert NOW
+
+
+async def test_reading_makes_the_group_again_where_redis_has_lost_it(store: Store) -> None:
+    await store.connection.call("FLUSHALL")
+    assert await store.outbox.read("a", 1, 0) == []
+    await fill(store, 1)
+    assert len(await store.outbox.read("a", 1, 100)) == 1
