@@ -1,0 +1,115 @@
+"""Serves the built console under /console: static files only, since the page itself uses the public API.
+
+The page may talk to nobody but the gateway it came from, and the browser is told so by a
+Content-Security-Policy without any exception. Assets carry a hash of their content in their name and are
+cached for good; the page itself is always asked for anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+DIST: Final = Path(__file__).parent / "dist"
+"""Where ``npm run build`` leaves the console."""
+
+PAGES: Final = ("", "geofences", "offers", "simulator", "reports", "users")
+"""The addresses below /console/ that the page itself draws."""
+
+_POLICY: Final = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "worker-src 'self'",
+    "style-src 'self'",
+    "font-src 'self'",
+    "img-src 'self' data: blob:",  # data: the map's control icons; blob: images decoded by its worker
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+)
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "; ".join(_POLICY),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_FOREVER: Final = "public, max-age=31536000, immutable"
+_ASK_FIRST: Final = "no-cache"
+
+_EMPTY_GROUND: Final = json.dumps({"type": "FeatureCollection", "features": []})
+
+_NOT_BUILT: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>geopush console</title>
+<h1>The console has not been built</h1>
+<p>The gateway is running and its API works. To build this page, with Node 18 or newer:</p>
+<pre>cd gateway/console &amp;&amp; npm ci &amp;&amp; npm run build</pre>
+<p>Then load this address again; the gateway need not be restarted.</p>
+</html>
+"""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def routes(dist: Path = DIST, ground: Path | None = None) -> list[web.RouteDef]:
+    """The routes of the console.
+
+    ``dist`` is the built page; where it is missing, every address explains how to build it. ``ground`` is an
+    optional GeoJSON file (a ``.gz`` of one is served as it lies) with streets, parks and water to draw
+    under the stores; without it the map has a plain ground.
+    """
+    page = _page(dist)
+    return [
+        web.get("/console", _redirect),
+        web.get("/console/ground.geojson", _ground(ground)),
+        web.get("/console/assets/{name}", _asset(dist)),
+        *(web.get(f"/console/{name}", page) for name in PAGES),
+    ]
+
+
+async def _redirect(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPPermanentRedirect("/console/")
+
+
+def _page(dist: Path) -> Handler:
+    index = dist / "index.html"
+
+    async def page(_request: web.Request) -> web.StreamResponse:
+        headers = {**SECURITY_HEADERS, "Cache-Control": _ASK_FIRST}
+        if not index.is_file():
+            return web.Response(text=_NOT_BUILT, content_type="text/html", status=503, headers=headers)
+        return web.FileResponse(index, headers=headers)
+
+    return page
+
+
+def _asset(dist: Path) -> Handler:
+    folder = dist / "assets"
+
+    async def asset(request: web.Request) -> web.StreamResponse:
+        path = folder / Path(request.match_info["name"]).name
+        if not path.is_file():
+            raise web.HTTPNotFound(text="No such asset: the console was rebuilt; load the page again.")
+        return web.FileResponse(path, headers={**SECURITY_HEADERS, "Cache-Control": _FOREVER})
+
+    return asset
+
+
+def _ground(file: Path | None) -> Handler:
+    headers = {**SECURITY_HEADERS, "Cache-Control": _ASK_FIRST, "Content-Type": "application/geo+json"}
+    if file is not None and file.suffix == ".gz":
+        headers["Content-Encoding"] = "gzip"
+
+    async def ground(_request: web.Request) -> web.StreamResponse:
+        if file is None:
+            return web.Response(text=_EMPTY_GROUND, headers=headers)
+        return web.FileResponse(file, headers=headers)
+
+    return ground

@@ -1,0 +1,123 @@
+// The one door to the gateway's HTTP API: adds the key, reads problem+json, turns failure into advice.
+
+import { key } from "../session";
+
+/** A refusal by the gateway, or its silence. `detail` says what to do and may be shown as it is. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    readonly detail: string,
+    readonly errors: readonly DocumentFault[] = [],
+  ) {
+    super(`${title}: ${detail}`);
+  }
+}
+
+/** One fault within a document: where (JSON pointer, feature index or line) and what. */
+export interface DocumentFault {
+  pointer?: string;
+  index?: number;
+  line?: number;
+  code: string;
+  detail: string;
+}
+
+export interface Answer<T> {
+  body: T;
+  etag: string | null;
+}
+
+export interface Request {
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  json?: unknown;
+  body?: Blob | string;
+  type?: string;
+  ifMatch?: string;
+  signal?: AbortSignal;
+  /** Instead of the key signed in with: to try a key before it is kept. */
+  as?: string;
+}
+
+/** Sends one request and answers with its JSON body; throws Problem for everything but success. */
+export async function call<T>(path: string, request: Request = {}): Promise<Answer<T>> {
+  const response = await send(path, request);
+  const text = await response.text();
+  return { body: (text ? JSON.parse(text) : null) as T, etag: response.headers.get("ETag") };
+}
+
+/** Sends one request and answers with the response once its status is known to be a success. */
+export async function send(path: string, request: Request = {}): Promise<Response> {
+  const headers = new Headers({ Accept: "application/json" });
+  const secret = request.as ?? key.value;
+  if (secret) headers.set("Authorization", `Bearer ${secret}`);
+  if (request.ifMatch) headers.set("If-Match", request.ifMatch);
+  const hasJson = request.json !== undefined;
+  const type = request.type ?? (hasJson ? "application/json" : undefined);
+  if (type) headers.set("Content-Type", type);
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method: request.method ?? "GET",
+      headers,
+      body: hasJson ? JSON.stringify(request.json) : (request.body ?? null),
+      signal: request.signal ?? null,
+      cache: "no-store",
+    });
+  } catch (cause) {
+    if (request.signal?.aborted) throw cause;
+    throw unreachable();
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+/** Every item of a paged list, page by page as it arrives. */
+export async function* pages<T>(path: string, pageSize: number): AsyncGenerator<T[]> {
+  let cursor: string | null = null;
+  do {
+    const query = new URLSearchParams({ limit: String(pageSize) });
+    if (cursor) query.set("cursor", cursor);
+    const page: Page<T> = (await call<Page<T>>(`${path}?${query}`)).body;
+    yield page.items;
+    cursor = page.next_cursor ?? null;
+  } while (cursor);
+}
+
+interface Page<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+
+function unreachable(): Problem {
+  return new Problem(
+    0,
+    "unreachable",
+    "The gateway does not answer",
+    `Nothing answered at ${location.host}. Check that geopush is running and that this device can reach it.`,
+  );
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  const text = await response.text();
+  try {
+    const said = JSON.parse(text) as Partial<Problem> & { errors?: DocumentFault[] };
+    return new Problem(
+      response.status,
+      said.code ?? "unknown",
+      said.title ?? response.statusText,
+      said.detail ?? advice(response.status),
+      said.errors ?? [],
+    );
+  } catch {
+    return new Problem(response.status, "unknown", response.statusText || "Refused", advice(response.status));
+  }
+}
+
+function advice(status: number): string {
+  if (status === 401) return "The gateway does not know this key. It may have been revoked: sign in with another.";
+  if (status === 403) return "This key lacks the scope that this page needs. Sign in with a key that has scope ops.";
+  if (status >= 500) return "The gateway failed to answer. Try again; if it lasts, look at its log.";
+  return `The gateway refused with status ${status}.`;
+}

@@ -1,0 +1,88 @@
+// What the gateway's API says, as far as the console reads it. Instants are UTC epoch milliseconds.
+
+import type { Feature, MultiPolygon, Point, Polygon } from "geojson";
+
+export interface GeofenceProperties {
+  name?: string;
+  tags?: string[];
+  radius_m?: number;
+  [key: string]: unknown;
+}
+
+export type GeofenceFeature = Feature<Polygon | MultiPolygon | Point, GeofenceProperties | null> & { id: string };
+
+export interface OfferDocument {
+  id: string;
+  name?: string;
+  status?: string;
+  [key: string]: unknown;
+}
+
+export type Gate =
+  | "consent"
+  | "fix_quality"
+  | "trigger"
+  | "active"
+  | "quiet_hours"
+  | "audience"
+  | "experiment"
+  | "render"
+  | "arbitration"
+  | "claim"
+  | "delivery";
+
+/** One gate's answer: what it saw, what it asked for, what would have passed. */
+export interface Verdict {
+  gate?: Gate | null;
+  passed?: boolean;
+  rule?: string | null;
+  actual?: unknown;
+  required?: unknown;
+  would_pass?: string | null;
+}
+
+/** `user` is a keyed hash and `cell` an H3 cell of resolution 9: the stream never carries a person or a place. */
+export interface TransitionEvent {
+  type: "transition";
+  at_ms: number;
+  user: string;
+  geofence_id: string;
+  kind: string;
+  reason?: string | null;
+  cell?: string | null;
+}
+
+export interface DecisionEvent extends Verdict {
+  type: "decision";
+  at_ms: number;
+  user: string;
+  offer_id: string;
+  geofence_id: string;
+  kind: string;
+  outcome: "claimed" | "refused";
+}
+
+export interface DeliveryEvent {
+  type: "delivery";
+  at_ms: number;
+  push_id: string;
+  user: string;
+  offer_id: string;
+  geofence_id: string;
+  provider: string;
+  status: string;
+  code?: string | null;
+  title?: string;
+  body?: string;
+  ping_to_accepted_ms?: number | null;
+}
+
+export interface PresenceEvent {
+  type: "presence";
+  at_ms: number;
+  users_present: number;
+  pings_per_s: number;
+  cells: Record<string, number>;
+}
+
+export type ActivityEvent = TransitionEvent | DecisionEvent | DeliveryEvent | PresenceEvent;

@@ -1,0 +1,148 @@
+// The feed: each push as the shopper sees it, each refusal with its reason.
+
+import { computed, effect, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { geofenceName, geofences, loading, offerName } from "../catalog";
+import { duration, timeOfDay } from "../format";
+import { Icon } from "../shell/icon";
+import { NoDecisions, NoStores, Trouble } from "./empty";
+import { linesOf, type PushLine, type RefusalLine } from "./lines";
+import { chosenStore, feed, type FeedItem, stream } from "./state";
+import { StoreCard } from "./store-card";
+import { gateName, providerName, reason } from "../decisions/words";
+
+type Filter = "all" | "push" | "refusal";
+
+const FILTERS: readonly [Filter, string][] = [
+  ["all", "All"],
+  ["push", "Pushes"],
+  ["refusal", "Held back"],
+];
+
+const filter = signal<Filter>("all");
+/** The feed as it was when the reader stopped it, or null while it runs. */
+const held = signal<readonly FeedItem[] | null>(null);
+
+const shown = computed(() =>
+  linesOf(
+    (held.value ?? feed.value).filter(
+      (item) =>
+        (filter.value === "all" || item.kind === filter.value) &&
+        (chosenStore.value === null || item.event.geofence_id === chosenStore.value),
+    ),
+  ),
+);
+
+export function FeedPanel() {
+  return (
+    <section class="panel feed" aria-label="Pushes and refusals">
+      <header class="feed-head">
+        <div class="segments" role="group" aria-label="Show">
+          {FILTERS.map(([value, label]) => (
+            <button type="button" aria-pressed={filter.value === value} onClick={() => (filter.value = value)}>
+              {label}
+            </button>
+          ))}
+        </div>
+        <button
+          class="plain"
+          type="button"
+          aria-pressed={held.value !== null}
+          onClick={() => (held.value = held.value === null ? feed.value : null)}
+        >
+          <Icon name={held.value === null ? "pause" : "play"} /> {held.value === null ? "Hold" : "Run"}
+        </button>
+      </header>
+      <StoreCard />
+      <Items />
+      <Announcer />
+    </section>
+  );
+}
+
+function Items() {
+  const state = stream.value;
+  if (loading.value instanceof Error) return <Trouble problem={loading.value} />;
+  if (state.phase === "refused") return <Trouble problem={state.problem} />;
+  if (loading.value === "ready" && geofences.value.size === 0) return <NoStores />;
+  if (shown.value.length === 0) return <NoDecisions atStore={chosenStore.value !== null} />;
+  return (
+    <ol class="items" tabIndex={0} aria-label="Newest first">
+      {shown.value.map((line) => (
+        <li key={line.id}>{line.kind === "push" ? <Push line={line} /> : <Refusal line={line} />}</li>
+      ))}
+    </ol>
+  );
+}
+
+function Push({ line: { event } }: { line: PushLine }) {
+  const store = geofenceName(event.geofence_id);
+  const isAccepted = event.status === "accepted";
+  return (
+    <button class="push" type="button" onClick={() => (chosenStore.value = event.geofence_id)}>
+      <span class="push-top">
+        <span class="push-store">{store}</span>
+        <time>{timeOfDay(event.at_ms)}</time>
+      </span>
+      <strong>{event.title || offerName(event.offer_id)}</strong>
+      {event.body && <span class="push-body">{event.body}</span>}
+      <span class="push-foot">
+        <span class="chip" data-provider={event.provider}>
+          {providerName(event.provider)}
+        </span>
+        {isAccepted ? "accepted" : <span class="fault">{[event.status, event.code].filter(Boolean).join(": ")}</span>}
+        {event.ping_to_accepted_ms != null && <span>{duration(event.ping_to_accepted_ms)} after the ping</span>}
+      </span>
+    </button>
+  );
+}
+
+function Refusal({ line: { event, times, stores } }: { line: RefusalLine }) {
+  return (
+    <button class="refusal" type="button" onClick={() => (chosenStore.value = event.geofence_id)}>
+      <span class="refusal-top">
+        <b>{gateName(event.gate ?? "unknown")}</b>
+        {times > 1 && <span class="times">{times} times</span>}
+        <time>{timeOfDay(event.at_ms)}</time>
+      </span>
+      <span class="refusal-why">{reason(event)}</span>
+      <span class="refusal-what">
+        {offerName(event.offer_id)} · {stores.size > 1 ? `${stores.size} stores` : geofenceName(event.geofence_id)}
+      </span>
+    </button>
+  );
+}
+
+const ANNOUNCED_EVERY_MS = 15_000;
+const announcement = signal("");
+
+/** Tells a screen reader now and then how much has happened, rather than reading out a torrent. */
+function Announcer() {
+  useEffect(() => {
+    let pushes = 0;
+    let refusals = 0;
+    let newest = 0;
+    const stop = effect(() => {
+      for (const item of feed.value) {
+        if (item.id <= newest) break;
+        if (item.kind === "push") pushes += 1;
+        else refusals += 1;
+      }
+      newest = Math.max(newest, ...feed.value.slice(0, 1).map(({ id }) => id));
+    });
+    const timer = setInterval(() => {
+      if (pushes + refusals === 0) return;
+      announcement.value = `${pushes} pushes sent, ${refusals} held back.`;
+      pushes = refusals = 0;
+    }, ANNOUNCED_EVERY_MS);
+    return () => {
+      stop();
+      clearInterval(timer);
+    };
+  }, []);
+  return (
+    <p class="unseen" aria-live="polite">
+      {announcement.value}
+    </p>
+  );
+}

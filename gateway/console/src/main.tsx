@@ -1,0 +1,11 @@
+import "@fontsource-variable/inter";
+import "maplibre-gl/dist/maplibre-gl.css";
+import "./styles/tokens.css";
+import "./styles/shell.css";
+import "./styles/live.css";
+import { render } from "preact";
+import { restore } from "./session";
+import { App } from "./shell/app";
+
+restore();
+render(<App />, document.getElementById("app")!);
