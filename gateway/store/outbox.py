@@ -28,13 +28,18 @@ class OutboxEntry(msgspec.Struct, frozen=True):
     """One claimed push: where it lies, and the job as the claim wrote it."""
 
     partition: int
-    entry_id: str
+    stream_id: str
     job: bytes
+
+    @property
+    def entry_id(self) -> str:
+        """Unique over all partitions, whose stream ids may be the same."""
+        return f"{self.partition}:{self.stream_id}"
 
     @property
     def added_at_ms(self) -> int:
         """When the claim wrote it, by the server's clock."""
-        return int(self.entry_id.partition("-")[0])
+        return int(self.stream_id.partition("-")[0])
 
 
 class Outbox:
@@ -146,14 +151,14 @@ class Outbox:
 
 def _entries(partition: int, raw: Iterable[Any]) -> list[OutboxEntry]:
     return [
-        OutboxEntry(partition, entry_id.decode(), fields[b"job"])
-        for entry_id, fields in raw
-        if entry_id is not None and fields
+        OutboxEntry(partition, stream_id.decode(), fields[b"job"])
+        for stream_id, fields in raw
+        if stream_id is not None and fields
     ]
 
 
 def _by_partition(entries: Sequence[OutboxEntry]) -> dict[int, list[str]]:
     groups: dict[int, list[str]] = {}
     for entry in entries:
-        groups.setdefault(entry.partition, []).append(entry.entry_id)
+        groups.setdefault(entry.partition, []).append(entry.stream_id)
     return groups
