@@ -135,7 +135,8 @@ def children_of(cells: Cells, res: int) -> tuple[Cells, NDArray[np.intp]]:
 
 def _is_pentagon(cells: Cells, res: int) -> NDArray[np.bool_]:
     digits = (cells & np.uint64((1 << 45) - 1)) >> np.uint64(3 * (MAX_RES - res))
-    return _PENTAGON_BASES[(cells >> np.uint64(45)) & np.uint64(127)] & (digits == 0)
+    is_pentagon: NDArray[np.bool_] = _PENTAGON_BASES[(cells >> np.uint64(45)) & np.uint64(127)] & (digits == 0)
+    return is_pentagon
 
 
 def neighborhoods_of(cells: Cells, res: int) -> tuple[Cells, NDArray[np.intp]]:

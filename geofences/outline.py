@@ -98,7 +98,8 @@ def spread(starts: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[
     total = int(counts.sum())
     ends = np.cumsum(counts)
     steps = np.arange(total, dtype=np.int64)
-    return steps + np.repeat(starts - (ends - counts), counts)
+    steps += np.repeat(starts - (ends - counts), counts)
+    return steps
 
 
 def covers_many(
@@ -176,9 +177,7 @@ def edges_of(outlines: Outlines, which: int) -> Edges | None:
         return None
     ys, xs = outlines.y[begin:end].tolist(), outlines.x[begin:end].tolist()
     edges = tuple(
-        (y1, x1, y2, x2)
-        for y1, x1, y2, x2 in zip(ys, xs, ys[1:], xs[1:], strict=False)
-        if y1 == y1 and y2 == y2
+        (y1, x1, y2, x2) for y1, x1, y2, x2 in zip(ys, xs, ys[1:], xs[1:], strict=False) if y1 == y1 and y2 == y2
     )
     real_ys, real_xs = [e[0] for e in edges], [e[1] for e in edges]
     return min(real_ys), max(real_ys), min(real_xs), max(real_xs), edges

@@ -51,7 +51,7 @@ class Act(IntEnum):
     """One more fix for an exit; enough of them exit."""
 
 
-TABLE: Final = (
+TABLE: Final[tuple[tuple[Act, ...], ...]] = (
     # SURE       IN            EDGE         OUT
     (Act.ENTER, Act.COUNT_IN, Act.NOTHING, Act.NOTHING),  # OUTSIDE
     (Act.ENTER, Act.COUNT_IN, Act.FORGET, Act.FORGET),  # PENDING
@@ -188,7 +188,8 @@ class _Stepper:
     def _step(self, stay: Stay, is_inside: bool) -> Stay | None:  # noqa: FBT001 - the exact test's answer
         geofence = self._index.get(stay.geofence_id)
         if not is_inside and (geofence is None or self._was_changed(stay, geofence)):
-            return self._exit(stay, Reason.FENCE_CHANGED if geofence else Reason.FENCE_DELETED)
+            self._exit(stay, Reason.FENCE_CHANGED if geofence else Reason.FENCE_DELETED)
+            return None
         if geofence is None:
             return None
         match TABLE[stay.standing][self._sighting(stay, geofence, is_inside=is_inside)]:
@@ -242,7 +243,8 @@ class _Stepper:
         fixes = stay.fixes + 1
         left_ms = stay.left_ms or self._at_ms
         if fixes >= self._policy.exit_fixes:
-            return self._exit(_replaced(stay, left_ms=left_ms), None)
+            self._exit(_replaced(stay, left_ms=left_ms), None)
+            return None
         return _replaced(stay, standing=Standing.LEAVING, fixes=fixes, left_ms=left_ms)
 
     def _exit(self, stay: Stay, reason: Reason | None) -> None:

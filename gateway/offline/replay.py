@@ -18,15 +18,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, Literal
+from typing import BinaryIO, Literal, cast
 
 import msgspec
-import numpy as np
 
 from gateway.errors import GeopushError, InvalidDocument
 from geofences.covering import cover_many
 from geofences.geodesy import is_on_earth
-from geofences.importing import UnreadableCollection, parse_collection
+from geofences.importing import FeatureError, UnreadableCollection, parse_collection
 from geofences.index import GeofenceIndex
 from geofences.model import Geofence, Ping, Transition, TransitionKind
 from geofences.transitions import Policy, Presence, next_due_ms, step, tick
@@ -124,11 +123,11 @@ def read_index(path: Path) -> GeofenceIndex:
         parsed = parse_collection(raw, content_type)
     except UnreadableCollection as error:
         raise InvalidDocument(f"{path}: {error}", pointer=error.error.pointer) from error
-    errors = [(i, result) for i, result in parsed if not isinstance(result, Geofence)]
-    if errors:
-        first, error = errors[0]
-        faults = [{"index": i, "pointer": e.pointer, "code": e.code, "detail": e.detail} for i, e in errors]
-        detail = f"{path}: {len(errors)} bad features, first {first}: {error.detail} ({error.code} at {error.pointer})"
+    bad = [(i, result) for i, result in parsed if isinstance(result, FeatureError)]
+    if bad:
+        at, fault = bad[0]
+        faults = [{"index": i, "pointer": e.pointer, "code": e.code, "detail": e.detail} for i, e in bad]
+        detail = f"{path}: {len(bad)} bad features, the first {at}{fault.pointer}: {fault.detail} ({fault.code})"
         raise InvalidDocument(detail, errors=faults)
     geofences = [result for _, result in parsed if isinstance(result, Geofence)]
     return GeofenceIndex.build(zip(geofences, cover_many([g.shape for g in geofences]), strict=True))
@@ -179,8 +178,8 @@ def _write_events(path: Path, transitions: list[Transition]) -> None:
     path.write_bytes(gzip.compress(raw, mtime=0) if path.suffix == ".gz" else raw)
 
 
-def _opened(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+def _opened(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ import shapely
 from shapely import Point
 
 from geofences.geodesy import M_PER_DEG, distance_m
-from geofences.importing.limits import FeatureError, Limits, Refused
+from geofences.importing.limits import DEFAULT_LIMITS, FeatureError, Limits, Refused
 from geofences.importing.rings import count_vertices, read_polygon, read_position, shape_of
 from geofences.model import Circle, Geofence, LatLng, Shape
 
@@ -38,7 +38,9 @@ class UnreadableCollection(ValueError):
         self.error = error
 
 
-def parse_feature(doc: object, limits: Limits = Limits(), geofence_id: str | None = None) -> Geofence | FeatureError:  # noqa: B008 - frozen
+def parse_feature(
+    doc: object, limits: Limits = DEFAULT_LIMITS, geofence_id: str | None = None
+) -> Geofence | FeatureError:
     """Read one GeoJSON Feature. ``geofence_id``, if given, is the id; a different one in the feature is an error."""
     try:
         return _parse(doc, limits, geofence_id)
@@ -46,7 +48,9 @@ def parse_feature(doc: object, limits: Limits = Limits(), geofence_id: str | Non
         return refused.error
 
 
-def parse_collection(raw: bytes, content_type: str = "application/geo+json", limits: Limits = Limits()) -> list[Parsed]:  # noqa: B008 - frozen
+def parse_collection(
+    raw: bytes, content_type: str = "application/geo+json", limits: Limits = DEFAULT_LIMITS
+) -> list[Parsed]:
     """Read every feature of a file: (index, geofence or error), in the file's order.
 
     The content type tells newline-delimited features from one FeatureCollection (or a single Feature).
@@ -155,7 +159,9 @@ def _tags(raw: object) -> frozenset[str]:
 
 def _shape(geometry: object, properties: Mapping[str, object], limits: Limits) -> Shape:
     if geometry is None:
-        raise Refused("missing_geometry", "the feature has no geometry; give a Polygon, MultiPolygon or Point", "/geometry")
+        raise Refused(
+            "missing_geometry", "the feature has no geometry; give a Polygon, MultiPolygon or Point", "/geometry"
+        )
     if not isinstance(geometry, Mapping):
         raise Refused("invalid_geometry", "geometry is an object", "/geometry")
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
@@ -168,11 +174,11 @@ def _shape(geometry: object, properties: Mapping[str, object], limits: Limits) -
     if kind == "Point":
         return _circle(coordinates, properties, limits)
     if kind == "Polygon":
-        return _within(shape_of([read_polygon(coordinates, _COORDINATES)], _COORDINATES, limits), limits)
+        return _within(shape_of([read_polygon(coordinates, _COORDINATES)], _COORDINATES), limits)
     if not isinstance(coordinates, list | tuple) or not coordinates:
         raise Refused("invalid_polygon", "a MultiPolygon is a non-empty array of polygons", _COORDINATES)
     parts = [read_polygon(part, f"{_COORDINATES}/{i}") for i, part in enumerate(coordinates)]
-    return _within(shape_of(parts, _COORDINATES, limits), limits)
+    return _within(shape_of(parts, _COORDINATES), limits)
 
 
 def _circle(coordinates: object, properties: Mapping[str, object], limits: Limits) -> Circle:
@@ -180,7 +186,9 @@ def _circle(coordinates: object, properties: Mapping[str, object], limits: Limit
     member = "radius_m" if "radius_m" in properties else "radius"
     radius_m = properties.get(member)
     if radius_m is None:
-        raise Refused("missing_radius", "a Point is a geofence with properties.radius_m, in metres", "/properties/radius_m")
+        raise Refused(
+            "missing_radius", "a Point is a geofence with properties.radius_m, in metres", "/properties/radius_m"
+        )
     pointer = f"/properties/{member}"
     if not isinstance(radius_m, int | float) or isinstance(radius_m, bool) or not math.isfinite(radius_m):
         raise Refused("invalid_radius", "a radius is a number of metres", pointer)
@@ -225,12 +233,13 @@ def _without_strays(results: list[Parsed]) -> list[Parsed]:
         return results
     lats, lngs = sorted(p.lat for p in places.values()), sorted(p.lng for p in places.values())
     lat, lng = lats[len(lats) // 2], lngs[len(lngs) // 2]
-    checked: list[Parsed] = []
-    for index, result in results:
-        place = places.get(index)
-        if place is not None and abs(place.lng) <= 90 and distance_m(lat, lng, place.lat, place.lng) > _FAR_M:
-            if distance_m(lat, lng, place.lng, place.lat) < _CLOSE_M:
-                detail = "far from the other features, but among them with its axes swapped; longitude comes first"
-                result = FeatureError("swapped_axes", detail, _COORDINATES)
-        checked.append((index, result))
-    return checked
+    strays = {
+        index
+        for index, place in places.items()
+        if distance_m(lat, lng, place.lat, place.lng) > _FAR_M
+        and abs(place.lng) <= 90
+        and distance_m(lat, lng, place.lng, place.lat) < _CLOSE_M
+    }
+    detail = "far from the other features, but among them with its axes swapped; GeoJSON puts longitude first"
+    swapped = FeatureError("swapped_axes", detail, _COORDINATES)
+    return [(index, swapped if index in strays else result) for index, result in results]

@@ -30,9 +30,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """West, south, east, north in degrees, if all features must lie there: tells swapped axes anywhere on Earth."""
 
 
+DEFAULT_LIMITS = Limits()
+
+
 class FeatureError(msgspec.Struct, frozen=True):
-    """Why one feature is refused. ``pointer`` is the JSON pointer within the feature, ``line`` its line in a
-    newline-delimited file, counted from 1."""
+    """Why one feature is refused.
+
+    ``pointer`` is the JSON pointer within the feature, ``line`` its line in a newline-delimited file, from 1.
+    """
 
     code: str
     detail: str

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 import shapely
 from shapely import MultiPolygon, Polygon
 from shapely.affinity import translate
+from shapely.geometry.base import BaseGeometry
 
-from geofences.importing.limits import Limits, Refused
+from geofences.importing.limits import Refused
 
 Position = tuple[float, float]
 Ring = list[Position]
@@ -60,7 +62,9 @@ def _read_ring(raw: object, pointer: str) -> Ring:
     if len(ring) >= 3 and ring[0] != ring[-1]:
         raise Refused("unclosed_ring", "the last position of a ring repeats the first", f"{pointer}/{len(ring) - 1}")
     if len(set(ring)) < 3:
-        raise Refused("too_few_positions", "a ring has at least three different positions, and the first again", pointer)
+        raise Refused(
+            "too_few_positions", "a ring has three different positions or more, then the first again", pointer
+        )
     return ring
 
 
@@ -78,7 +82,7 @@ def count_vertices(raw: object, limit: int) -> int:
     return total
 
 
-def shape_of(polygons: list[list[Ring]], pointer: str, limits: Limits) -> Polygon | MultiPolygon:
+def shape_of(polygons: list[list[Ring]], pointer: str) -> Polygon | MultiPolygon:
     """A valid planar shape within longitudes -180 to 180."""
     if any(_jumps(ring) for rings in polygons for ring in rings):
         unwrapped = [_unwrapped(rings) for rings in polygons]
@@ -105,7 +109,7 @@ def _require_valid(shape: Polygon | MultiPolygon, pointer: str) -> None:
 
 
 def _jumps(ring: Ring) -> bool:
-    return any(abs(b[0] - a[0]) > 180 for a, b in zip(ring, ring[1:], strict=False))
+    return any(abs(b[0] - a[0]) > 180 for a, b in pairwise(ring))
 
 
 def _unwrapped(rings: list[Ring]) -> Polygon:
@@ -120,7 +124,7 @@ def _unwrapped(rings: list[Ring]) -> Polygon:
 
 def _unwrapped_ring(ring: Ring) -> Ring:
     out, turns = [ring[0]], 0
-    for (previous, _), (lng, lat) in zip(ring, ring[1:], strict=False):
+    for (previous, _), (lng, lat) in pairwise(ring):
         step = lng - previous
         turns += -1 if step > 180 else 1 if step < -180 else 0
         out.append((lng + 360 * turns, lat))
@@ -130,7 +134,7 @@ def _unwrapped_ring(ring: Ring) -> Ring:
     return out
 
 
-def _cut(shape: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+def _cut(shape: BaseGeometry) -> Polygon | MultiPolygon:
     pieces: list[Polygon] = []
     for turn in (-1, 0, 1):
         window = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
