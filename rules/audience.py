@@ -139,17 +139,22 @@ class Audience:
 
     def answer(self, facts: Facts) -> Answer:
         """Whether the user is in it; an error makes it false and is the reason."""
-        return _answer(self._expression, facts.activation(self._environment))
+        held = facts.answers.get(self)
+        if held is None:
+            value, reason = evaluated(self._expression, facts.activation(self._environment))
+            held = facts.answers[self] = Answer(value is True, reason)
+        return held
 
 
 class Facts:
     """What expressions may read of one user at one transition: the same for every offer that the transition woke."""
 
-    __slots__ = ("_activations", "values")
+    __slots__ = ("_activations", "answers", "values")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         """``values`` by the names of VARIABLES and ``user.<attribute>``; what is not known is left out."""
         self.values = values
+        self.answers: dict[Audience, Answer] = {}
         self._activations: dict[int, cel.Activation] = {}
 
     def activation(self, environment: cel.Env) -> cel.Activation:
@@ -195,19 +200,17 @@ def _widened(source: str, spans: list[tuple[int, int]], line: int, column: int) 
     return sum(begin <= start and end - begin < column for start, end in spans)
 
 
-def _answer(expression: cel.Expression, activation: cel.Activation) -> Answer:
-    value, reason = evaluated(expression, activation)
-    return Answer(False, reason) if reason else Answer(value is True)
-
-
 def evaluated(expression: cel.Expression, activation: cel.Activation) -> tuple[Any, str]:
     """The plain value, or the reason why there is none."""
     try:
         result = expression.eval(activation)
     except RuntimeError as error:
         return None, _reason(str(error))
+    value = result.value()
+    if value is True or value is False:
+        return value, ""
     if result.type() == _T.ERROR:
-        return None, _reason(str(result.value()))
+        return None, _reason(str(value))
     return result.plain_value(), ""
 
 

@@ -6,6 +6,7 @@ days. One record per store holds the number of visits and when the latest began.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,21 @@ KEPT_DAYS = max(WINDOWS_DAYS)
 MAX_EVENT_NAMES = 64
 """Per user; the name seen longest ago makes room."""
 KEPT_VISITS = 32
+
+
+_READ = re.compile(
+    r"""\bevents\s*(?:\.\s*(\w+)|\[\s*(?:"([^"]*)"|'([^']*)'))|(?:"([^"]*)"|'([^']*)')\s+in\s+events\b""",
+)
+_MENTION = re.compile(r"\bevents\b")
+_OVER_ALL = frozenset({"all", "exists", "exists_one", "filter", "map", "size"})
+
+
+def names_read(source: str) -> frozenset[str] | None:
+    """The event names that an expression or a template reads; None where it looks at all of them."""
+    found = ["".join(groups) for groups in _READ.findall(source)]
+    if len(found) < len(_MENTION.findall(source)) or not _OVER_ALL.isdisjoint(found):
+        return None
+    return frozenset(found)
 
 
 class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -106,10 +122,15 @@ def event_view(record: EventRecord, at_ms: int) -> dict[str, Any]:
         "last": record.last,
     }
     today = at_ms // DAY_MS
+    counts, values = dict.fromkeys(WINDOWS_DAYS, 0), dict.fromkeys(WINDOWS_DAYS, 0.0)
+    for day, count, value in record.days:
+        for window in WINDOWS_DAYS:
+            if day > today - window:
+                counts[window] += count
+                values[window] += value
     for window in WINDOWS_DAYS:
-        inside = [(count, value) for day, count, value in record.days if day > today - window]
-        view[f"count_{window}d"] = sum(count for count, _ in inside)
-        view[f"value_{window}d"] = sum(value for _, value in inside)
+        view[f"count_{window}d"] = counts[window]
+        view[f"value_{window}d"] = values[window]
     return view
 
 

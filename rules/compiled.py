@@ -6,15 +6,16 @@ seconds and holds compiled only what its shoppers wake.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from rules.audience import Audience, audience
+from rules.behaviour import names_read
 from rules.document import MessageTemplate, Offer
 from rules.hours import Exceptions, Hours, opening_hours
 from rules.model import Limit
 from rules.policy import BrandPolicy, Cap, QuietHours
-from rules.schedule import WeeklyWindows, campaign_bound_ms, midnight_ms, zone_named
+from rules.schedule import DAY_NUMBERS, WeeklyWindows, campaign_bound_ms, midnight_ms, zone_named
 from rules.stores import Store, country
 
 _CAP_FIELDS = {"user": "any", "brand": "brand", "offer": "offer", "store": "store"}
@@ -43,12 +44,17 @@ class CompiledOffer:
         return WeeklyWindows.of((w.days, w.start, w.end) for w in windows) if windows else None
 
     @cached_property
+    def weekly_text(self) -> str:
+        """The weekly windows in words."""
+        return "; ".join(f"{','.join(w.days)} {w.start}-{w.end}" for w in self.offer.weekly)
+
+    @cached_property
     def quiet_windows(self) -> WeeklyWindows | None:
         """Quiet hours, or None where there are none."""
         quiet = self.quiet_hours
         if not quiet.enabled or self.offer.transactional:
             return None
-        return WeeklyWindows.of([(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), quiet.start, quiet.end)])
+        return _every_day(quiet.start, quiet.end)
 
     @cached_property
     def exceptions(self) -> Exceptions | None:
@@ -60,6 +66,24 @@ class CompiledOffer:
     def audience(self) -> Audience | None:
         """The compiled expression, or None for everyone."""
         return audience(self.offer.audience, self.policy.attributes) if self.offer.audience else None
+
+    @cached_property
+    def event_names(self) -> frozenset[str] | None:
+        """Names of the behaviour events that its audience and messages read; None for all."""
+        arms = self.offer.experiment.variants if self.offer.experiment else ()
+        messages = [*self.offer.messages.values(), *(m for arm in arms for m in arm.messages.values())]
+        texts = [self.offer.audience]
+        for message in messages:
+            texts += [message.title, message.body, message.image_url, message.deep_link]
+            texts += [text for button in message.actions for text in (button.title, button.link)]
+        found: set[str] = set()
+        for text in texts:
+            if "events" in text:
+                names = names_read(text)
+                if names is None:
+                    return None
+                found |= names
+        return frozenset(found)
 
     @cached_property
     def _bounds(self) -> dict[ZoneInfo, tuple[int | None, int | None]]:
@@ -133,3 +157,8 @@ class CompiledOffer:
             Limit(f"{cap.scope}_day_cap", _CAP_FIELDS[cap.scope], values[_CAP_FIELDS[cap.scope]], since_ms, cap.max)  # type: ignore[arg-type]
             for cap in self._calendar_caps
         )
+
+
+@lru_cache(maxsize=256)
+def _every_day(start: str, end: str) -> WeeklyWindows:
+    return WeeklyWindows.of([(tuple(DAY_NUMBERS), start, end)])

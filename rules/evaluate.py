@@ -31,7 +31,7 @@ MAX_RANKED = 3
 class _Running:
     """A candidate on its way through the gates."""
 
-    __slots__ = ("held_out", "limits", "message", "occasion", "offer", "rank", "variant", "verdicts")
+    __slots__ = ("held_out", "limits", "message", "occasion", "offer", "rank", "refused", "variant", "verdicts")
 
     def __init__(self, occasion: Occasion, offer: CompiledOffer) -> None:
         self.occasion = occasion
@@ -42,10 +42,11 @@ class _Running:
         self.rank: int | None = None
         self.variant = ""
         self.held_out = False
+        self.refused = False
 
-    @property
-    def refused(self) -> bool:
-        return any(not verdict.passed for verdict in self.verdicts)
+    def record(self, verdict: Verdict) -> None:
+        self.verdicts.append(verdict)
+        self.refused = self.refused or not verdict.passed
 
     def frozen(self) -> Candidate:
         offer, at_ms = self.offer.offer, self.occasion.situation.at_ms
@@ -87,6 +88,7 @@ def evaluate(
     """
     situation = Situation(rulebook.policy, shopper, at_ms, fix, counters)
     woken = _woken(rulebook, situation, transitions, only, explain=explain)
+    situation.event_names = _event_names(woken)
     deferred = [later for running in woken if (later := _pass_gates(running, explain=explain))]
     alive = [running for running in woken if not running.refused]
     for running in woken if explain else alive:
@@ -94,8 +96,9 @@ def evaluate(
         if explain:
             _render(running)
     _arbitrate(sorted((r for r in alive if not r.refused), key=_worth))
-    for running in woken:
-        running.verdicts.sort(key=_gate_order)
+    if explain:
+        for running in woken:
+            running.verdicts.sort(key=_gate_order)
     return Decision(shopper.user_id, at_ms, tuple(running.frozen() for running in woken), tuple(deferred))
 
 
@@ -116,24 +119,37 @@ def _woken(
     return list(found.values())
 
 
+def _event_names(woken: list[_Running]) -> frozenset[str] | None:
+    """The union of what the offers read; None as soon as one reads everything."""
+    names: frozenset[str] = frozenset()
+    for running in woken:
+        more = running.offer.event_names
+        if more is None:
+            return None
+        names |= more
+    return names
+
+
 def _pass_gates(running: _Running, *, explain: bool) -> Deferred | None:
     """Ask the pure gates in order; the answer is what is to be decided later, if that is why one refused."""
-    occasion, offer = running.occasion, running.offer
-    deferred: Deferred | None = None
+    occasion, offer, verdicts = running.occasion, running.offer, running.verdicts
+    refused: Verdict | None = None
     for gate in gates.GATES:
         verdict = gate(occasion, offer)
-        if verdict.gate is Gate.EXPERIMENT and verdict.passed:
-            running.held_out = verdict.rule == gates.HELD_OUT
-            running.variant = verdict.actual if verdict.rule == "variant" else ""
-        if explain and verdict.gate is Gate.AUDIENCE and offer.audience is not None:
-            verdict = _in_clauses(verdict, running)
-        is_first = not verdict.passed and not running.refused
-        running.verdicts.append(verdict)
-        if is_first:
-            deferred = _deferred(running, verdict)
+        verdicts.append(verdict)
+        if not verdict.passed and refused is None:
+            refused = verdict
             if not explain:
                 break
-    return deferred
+    running.refused = refused is not None
+    last = verdicts[-1]
+    if last.gate is Gate.EXPERIMENT and last.passed:
+        running.held_out = last.rule == gates.HELD_OUT
+        running.variant = last.actual if last.rule == "variant" else ""
+    if explain and offer.audience is not None:
+        place = gates.GATES.index(gates.audience)
+        verdicts[place] = _in_clauses(verdicts[place], running)
+    return _deferred(running, refused) if refused is not None else None
 
 
 def _deferred(running: _Running, refused: Verdict) -> Deferred | None:
@@ -143,7 +159,7 @@ def _deferred(running: _Running, refused: Verdict) -> Deferred | None:
         return Deferred(offer.id, transition, due_ms, still_inside=False, reason="delay")
     if refused.rule == "defer_if_still_inside" and offer.quiet_windows is not None:
         occasion = running.occasion
-        due_ms = instant_ms(offer.quiet_windows.end_of(occasion.wall(occasion.quiet_zone)))
+        due_ms = instant_ms(offer.quiet_windows.end_of(occasion.wall(occasion.quiet_zone).time))
         return Deferred(offer.id, transition, due_ms, still_inside=True, reason="quiet_hours")
     return None
 
@@ -157,19 +173,26 @@ def _in_clauses(verdict: Verdict, running: _Running) -> Verdict:
 
 
 def _look_at_pressure(running: _Running) -> None:
-    """The limits for the claim, and its refusal in advance where the past that we know forbids it."""
-    occasion, offer = running.occasion, running.offer
-    situation = occasion.situation
-    zone = situation.user_zone or situation.fix_zone or occasion.store.zone
-    running.limits = offer.limits(occasion.transition.geofence_id, situation.at_ms, zone)
+    """The claim's refusal in advance, where the past that we know forbids it."""
+    situation = running.occasion.situation
     history = situation.shadow if running.held_out else situation.shopper.history
+    if not history:
+        return
+    _set_limits(running)
     refused = refusal(running.limits, history)
     if refused is not None:
         limit, free_at_ms = refused
         words = "" if free_at_ms is None else f"in {span((free_at_ms - situation.at_ms) / 1000)}"
-        running.verdicts.append(
+        running.record(
             Verdict(Gate.CLAIM, False, limit.name, counted(limit, history), f"below {limit.max_pushes}", words)
         )
+
+
+def _set_limits(running: _Running) -> None:
+    occasion = running.occasion
+    situation = occasion.situation
+    zone = situation.user_zone or situation.fix_zone or occasion.store.zone
+    running.limits = running.offer.limits(occasion.transition.geofence_id, situation.at_ms, zone)
 
 
 def _worth(running: _Running) -> tuple[bool, int, float, float, int, str]:
@@ -187,14 +210,14 @@ def _render(running: _Running) -> None:
     try:
         message = compose(messages[locale], locale, occasion.variables(offer))
     except TemplateFault as fault:
-        running.verdicts.append(Verdict(Gate.RENDER, False, "template", str(fault), "every variable known"))
+        running.record(Verdict(Gate.RENDER, False, "template", str(fault), "every variable known"))
         return
     long = too_long(message)
     if long and offer.policy.too_long == "refuse":
-        running.verdicts.append(Verdict(Gate.RENDER, False, "too_long", long, "title 40, body 140"))
+        running.record(Verdict(Gate.RENDER, False, "too_long", long, "title 40, body 140"))
         return
     running.message = message
-    running.verdicts.append(Verdict(Gate.RENDER, True, "too_long" if long else locale, long or locale))
+    running.record(Verdict(Gate.RENDER, True, "too_long" if long else locale, long or locale))
 
 
 def _arbitrate(contenders: list[_Running]) -> None:
@@ -205,15 +228,16 @@ def _arbitrate(contenders: list[_Running]) -> None:
         competes = not running.offer.offer.transactional
         ahead = (ghost_winner if running.held_out else winner) if competes else ""
         if competes and ahead and (running.held_out or ranked >= MAX_RANKED):
-            running.verdicts.append(_outranked(ahead))
+            running.record(_outranked(ahead))
             continue
         if running.message is None:
             _render(running)
         if running.message is None:
             continue
+        _set_limits(running)
         if not running.held_out:
             running.rank, ranked = ranked, ranked + 1
-        running.verdicts.append(_outranked(ahead) if ahead else Verdict(Gate.ARBITRATION, True, "first"))
+        running.record(_outranked(ahead) if ahead else Verdict(Gate.ARBITRATION, True, "first"))
         if competes:
             ghost_winner = ghost_winner or running.offer.id
             if not running.held_out:

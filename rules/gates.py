@@ -13,7 +13,10 @@ from geofences.model import UNKNOWN_ACCURACY_M, TransitionKind
 from rules.behaviour import visit_number
 from rules.compiled import CompiledOffer
 from rules.experiment import BUCKETS, bucket, choose, is_within
+from rules.hours import Hours
 from rules.model import Gate, Verdict
+from rules.policy import QuietHours
+from rules.schedule import WeeklyWindows
 from rules.situation import Occasion
 from rules.words import after, metres, span
 
@@ -48,6 +51,10 @@ def consent(occasion: Occasion, offer: CompiledOffer) -> Verdict:
 
 def fix_quality(occasion: Occasion, _offer: CompiledOffer) -> Verdict:
     """Fresh enough, accurate enough, not mocked. A timer has no fix to judge."""
+    return _remembered(occasion, Gate.FIX_QUALITY, lambda: _quality(occasion))
+
+
+def _quality(occasion: Occasion) -> Verdict:
     situation, transition = occasion.situation, occasion.transition
     fix = situation.fix
     if fix is None:
@@ -114,27 +121,34 @@ def active(occasion: Occasion, offer: CompiledOffer) -> Verdict:
     wall = occasion.wall(zone)
     start_ms, end_ms = offer.bounds_ms(zone)
     if start_ms is not None and at_ms < start_ms:
-        words = after(datetime.fromtimestamp(start_ms / 1000, zone), wall)
-        return Verdict(Gate.ACTIVE, False, "campaign_start", _shown(wall), document.campaign.start, words)
+        words = after(datetime.fromtimestamp(start_ms / 1000, zone), wall.time)
+        return Verdict(Gate.ACTIVE, False, "campaign_start", wall.shown, document.campaign.start, words)
     if end_ms is not None and at_ms >= end_ms:
-        return Verdict(Gate.ACTIVE, False, "campaign_end", _shown(wall), document.campaign.end)
-    for rule, exceptions in (("offer_exception", offer.exceptions), ("store_exception", store.exceptions)):
-        opens = exceptions.on(wall) if exceptions is not None else None
-        if opens is not None:
-            return Verdict(Gate.ACTIVE, opens, rule, _shown(wall), "open on this date")
+        return Verdict(Gate.ACTIVE, False, "campaign_end", wall.shown, document.campaign.end)
+    if offer.exceptions is not None and (opens := offer.exceptions.on(wall.time)) is not None:
+        return Verdict(Gate.ACTIVE, opens, "offer_exception", wall.shown, "open on this date")
+    if store.exceptions is not None and (opens := store.exceptions.on(wall.time)) is not None:
+        return Verdict(Gate.ACTIVE, opens, "store_exception", wall.shown, "open on this date")
     hours = offer.hours(store)
-    if hours is not None and not hours.is_open(at_ms):
-        opening = hours.next_open(at_ms)
-        words = after(opening, wall) if opening else ""
-        return Verdict(Gate.ACTIVE, False, "opening_hours", _shown(wall), hours.source, words)
-    if offer.weekly is not None:
-        spans = "; ".join(f"{','.join(w.days)} {w.start}-{w.end}" for w in document.weekly)
-        if not offer.weekly.holds(wall):
-            return Verdict(
-                Gate.ACTIVE, False, "weekly", _shown(wall), spans, after(offer.weekly.next_start(wall), wall)
-            )
-        return Verdict(Gate.ACTIVE, True, "weekly", _shown(wall), spans)
-    return Verdict(Gate.ACTIVE, True, "opening_hours" if hours else "campaign", _shown(wall), hours and hours.source)
+    if hours is not None:
+        open_now = _remembered(occasion, hours, lambda: _open(hours, occasion))
+        if not open_now.passed:
+            return open_now
+    if offer.weekly is None:
+        return Verdict(Gate.ACTIVE, True, "campaign", wall.shown) if hours is None else open_now
+    if not offer.weekly.holds(wall.minute):
+        words = after(offer.weekly.next_start(wall.time), wall.time)
+        return Verdict(Gate.ACTIVE, False, "weekly", wall.shown, offer.weekly_text, words)
+    return Verdict(Gate.ACTIVE, True, "weekly", wall.shown, offer.weekly_text)
+
+
+def _open(hours: Hours, occasion: Occasion) -> Verdict:
+    wall = occasion.wall(hours.zone)
+    if hours.is_open(occasion.situation.at_ms):
+        return Verdict(Gate.ACTIVE, True, "opening_hours", wall.shown, hours.source)
+    opening = hours.next_open(occasion.situation.at_ms)
+    words = after(opening, wall.time) if opening else ""
+    return Verdict(Gate.ACTIVE, False, "opening_hours", wall.shown, hours.source, words)
 
 
 def quiet_hours(occasion: Occasion, offer: CompiledOffer) -> Verdict:
@@ -142,12 +156,16 @@ def quiet_hours(occasion: Occasion, offer: CompiledOffer) -> Verdict:
     windows = offer.quiet_windows
     if windows is None:
         return _NEVER_QUIET
+    return _remembered(occasion, offer.quiet_hours, lambda: _quiet(windows, offer.quiet_hours, occasion))
+
+
+def _quiet(windows: WeeklyWindows, quiet: QuietHours, occasion: Occasion) -> Verdict:
     wall = occasion.wall(occasion.quiet_zone)
-    quiet = offer.quiet_hours
     required = f"outside {quiet.start}-{quiet.end}"
-    if windows.holds(wall):
-        return Verdict(Gate.QUIET_HOURS, False, quiet.action, _shown(wall), required, after(windows.end_of(wall), wall))
-    return Verdict(Gate.QUIET_HOURS, True, quiet.action, _shown(wall), required)
+    if not windows.holds(wall.minute):
+        return Verdict(Gate.QUIET_HOURS, True, quiet.action, wall.shown, required)
+    words = after(windows.end_of(wall.time), wall.time)
+    return Verdict(Gate.QUIET_HOURS, False, quiet.action, wall.shown, required, words)
 
 
 def audience(occasion: Occasion, offer: CompiledOffer) -> Verdict:
@@ -182,5 +200,9 @@ GATES: tuple[Check, ...] = (consent, fix_quality, trigger, active, quiet_hours, 
 """The pure gates before rendering, in the order in which they are asked."""
 
 
-def _shown(wall: datetime) -> str:
-    return wall.strftime("%a %Y-%m-%d %H:%M %Z")
+def _remembered(occasion: Occasion, key: object, ask: Callable[[], Verdict]) -> Verdict:
+    """The answer to a question that many offers ask alike on one occasion."""
+    held: Verdict | None = occasion.memo.get(key)
+    if held is None:
+        held = occasion.memo[key] = ask()
+    return held

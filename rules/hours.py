@@ -14,7 +14,7 @@ import msgspec
 from opening_hours import OpeningHours as OsmHours
 from opening_hours import State
 
-from rules.schedule import WeeklyWindows, local
+from rules.schedule import WeeklyWindows, local, minute_of_week
 
 HORIZON_DAYS = 366
 """How far the next change is looked for; farther is "never"."""
@@ -97,7 +97,4 @@ class Exceptions(msgspec.Struct, frozen=True):
         if day not in self.days:
             return None
         windows = self.days[day]
-        return windows is not None and windows.holds(wall)
-
-
-NO_EXCEPTIONS = Exceptions({})
+        return windows is not None and windows.holds(minute_of_week(wall))

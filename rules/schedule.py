@@ -7,6 +7,7 @@ comes twice it holds both times.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -43,10 +44,21 @@ def minutes(clock: str) -> int:
     return int(clock[:2]) * 60 + int(clock[3:])
 
 
-class WeeklyWindows(msgspec.Struct, frozen=True):
-    """Disjoint, sorted [start, end) spans in minutes of the week from Monday midnight."""
+def minute_of_week(wall: datetime) -> int:
+    """Minutes of the wall clock since Monday midnight."""
+    return wall.weekday() * MINUTES_PER_DAY + wall.hour * 60 + wall.minute
 
-    spans: tuple[tuple[int, int], ...]
+
+class WeeklyWindows(msgspec.Struct, frozen=True):
+    """Disjoint [begin, end) spans in minutes of the week from Monday midnight."""
+
+    bounds: tuple[int, ...]
+    """Begin, end, begin, end and so on, ascending."""
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """The windows as (begin, end)."""
+        return tuple(zip(self.bounds[::2], self.bounds[1::2], strict=True))
 
     @classmethod
     def of(cls, windows: Iterable[tuple[Iterable[str], str, str]]) -> WeeklyWindows:
@@ -68,17 +80,16 @@ class WeeklyWindows(msgspec.Struct, frozen=True):
                 merged[-1] = (merged[-1][0], max(merged[-1][1], finish))
             else:
                 merged.append((begin, finish))
-        return cls(tuple(merged))
+        return cls(tuple(bound for span in merged for bound in span))
 
-    def holds(self, wall: datetime) -> bool:
-        """Whether the wall-clock time lies in a window."""
-        minute = wall.weekday() * MINUTES_PER_DAY + wall.hour * 60 + wall.minute
-        return any(begin <= minute < end for begin, end in self.spans)
+    def holds(self, minute: int) -> bool:
+        """Whether a minute of the week lies in a window."""
+        return bisect_right(self.bounds, minute) % 2 == 1
 
     def next_start(self, wall: datetime) -> datetime:
         """When, at or after ``wall``, the next window begins (aware, same zone)."""
         monday = wall.date() - timedelta(days=wall.weekday())
-        minute = wall.weekday() * MINUTES_PER_DAY + wall.hour * 60 + wall.minute
+        minute = minute_of_week(wall)
         begins = [begin for begin, _ in self.spans]
         upcoming = next((b for b in begins if b > minute), begins[0] + MINUTES_PER_WEEK)
         return _on(monday, upcoming, wall)
@@ -86,7 +97,7 @@ class WeeklyWindows(msgspec.Struct, frozen=True):
     def end_of(self, wall: datetime) -> datetime:
         """When the window that holds ``wall`` ends (aware, same zone), following it past the end of the week."""
         monday = wall.date() - timedelta(days=wall.weekday())
-        minute = wall.weekday() * MINUTES_PER_DAY + wall.hour * 60 + wall.minute
+        minute = minute_of_week(wall)
         end = next(end for begin, end in self.spans if begin <= minute < end)
         if end == MINUTES_PER_WEEK and self.spans[0][0] == 0 and len(self.spans) > 1:
             end += self.spans[0][1]

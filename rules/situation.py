@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from geofences.geodesy import distance_m
 from geofences.model import Ping, Transition
 from rules.audience import Facts
 from rules.behaviour import event_view, events_of, visit_number, visit_total
@@ -15,8 +16,8 @@ from rules.compiled import CompiledOffer
 from rules.message import CODE_PLACEHOLDER
 from rules.model import PastPush, Shopper
 from rules.policy import BrandPolicy
-from rules.schedule import DAY_NUMBERS, local, zone_named
-from rules.stores import Store, distance_m, zone_at
+from rules.schedule import DAY_NUMBERS, local, minute_of_week, zone_named
+from rules.stores import Store, zone_at
 
 _DAY_NAMES = tuple(DAY_NUMBERS)
 SHOWN_FROM = 10
@@ -26,6 +27,14 @@ Counters = Mapping[str, Mapping[str, int]]
 """Per offer id: ``taken`` (pushes or purchases so far) and ``left`` (stock)."""
 
 NO_COUNTERS: Counters = {}
+
+
+class Wall(NamedTuple):
+    """A wall-clock time (aware), as verdicts show it, and as a minute of the week."""
+
+    time: datetime
+    shown: str
+    minute: int
 
 
 class Situation:
@@ -38,6 +47,8 @@ class Situation:
         self.at_ms = at_ms
         self.fix = fix
         self.counters = counters
+        self.event_names: frozenset[str] | None = None
+        """Events that anyone will ask for; None for all."""
 
     @cached_property
     def now(self) -> datetime:
@@ -60,7 +71,9 @@ class Situation:
     @cached_property
     def events(self) -> dict[str, dict[str, Any]]:
         """Behaviour as audiences and messages read it."""
-        return {name: event_view(record, self.at_ms) for name, record in events_of(self.shopper.events).items()}
+        held, wanted = self.shopper.events, self.event_names
+        asked = held if wanted is None else {name: held[name] for name in wanted if name in held}
+        return {name: event_view(record, self.at_ms) for name, record in events_of(asked).items()}
 
     @cached_property
     def user(self) -> dict[str, Any]:
@@ -87,18 +100,20 @@ class Occasion:
         self.situation = situation
         self.transition = transition
         self.store = store
-        self._walls: dict[ZoneInfo, datetime] = {}
+        self.memo: dict[object, Any] = {}
+        """What gates found out here that is the same for every offer."""
+        self._walls: dict[ZoneInfo, Wall] = {}
 
     @property
     def quiet_zone(self) -> ZoneInfo:
         """Where quiet hours are counted: the zone of the fix; without a fix, the store's."""
         return self.situation.fix_zone or self.store.zone
 
-    def wall(self, zone: ZoneInfo) -> datetime:
+    def wall(self, zone: ZoneInfo) -> Wall:
         """The wall clock in a zone now."""
         held = self._walls.get(zone)
         if held is None:
-            held = self._walls[zone] = local(self.situation.at_ms, zone)
+            held = self._walls[zone] = _wall(local(self.situation.at_ms, zone))
         return held
 
     @cached_property
@@ -106,7 +121,7 @@ class Occasion:
         """How far the shopper is from the store's middle; for a timer, what the transition says, else 0."""
         fix = self.situation.fix
         if fix is not None:
-            return distance_m(self.store.point, fix.lat, fix.lng)
+            return distance_m(self.store.point.lat, self.store.point.lng, fix.lat, fix.lng)
         return self.transition.distance_m or 0.0
 
     @cached_property
@@ -124,7 +139,7 @@ class Occasion:
 
     @cached_property
     def _clock(self) -> tuple[str, dict[str, Any]]:
-        wall = self.wall(self.store.zone)
+        wall = self.wall(self.store.zone).time
         return wall.date().isoformat(), {"hour": wall.hour, "weekday": _DAY_NAMES[wall.weekday()]}
 
     @cached_property
@@ -177,3 +192,7 @@ class Occasion:
             "now": self.situation.at_ms,
             "local": clock,
         }
+
+
+def _wall(time: datetime) -> Wall:
+    return Wall(time, time.strftime("%a %Y-%m-%d %H:%M %Z"), minute_of_week(time))

@@ -7,18 +7,15 @@ Recognised members of a geofence's properties: ``time_zone`` (IANA), ``country``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import asin, cos, radians, sin, sqrt
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import tzfpy
 
 from geofences.model import Circle, Geofence, LatLng
-from rules.hours import NO_EXCEPTIONS, Exceptions, Hours, opening_hours
+from rules.hours import Exceptions, Hours, opening_hours
 from rules.schedule import zone_named
 
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius of WGS 84 (IUGG)."""
 UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -59,13 +56,6 @@ def zone_at(lat: float, lng: float) -> ZoneInfo:
     return zone_named(tzfpy.get_tz(lng, lat) or "UTC")
 
 
-def distance_m(a: LatLng, lat: float, lng: float) -> float:
-    """Great-circle metres (haversine)."""
-    phi, psi = radians(a.lat), radians(lat)
-    h = sin((psi - phi) / 2) ** 2 + cos(phi) * cos(psi) * sin(radians(lng - a.lng) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(h)))
-
-
 def country(properties: Mapping[str, object]) -> str | None:
     """The store's ISO country code, where its properties give one."""
     code = properties.get("country")
@@ -89,9 +79,9 @@ def _zone(properties: Mapping[str, object], point: LatLng) -> ZoneInfo:
     return zone_at(point.lat, point.lng)
 
 
-def _exceptions(properties: Mapping[str, Any]) -> Exceptions:
+def _exceptions(properties: Mapping[str, Any]) -> Exceptions | None:
     try:
         entries = [(entry["date"], entry["hours"]) for entry in properties.get("exceptions") or ()]
-        return Exceptions.of(entries) if entries else NO_EXCEPTIONS
+        return Exceptions.of(entries) if entries else None
     except (KeyError, TypeError, ValueError):
-        return NO_EXCEPTIONS
+        return None

@@ -27,9 +27,9 @@ def at(text: str, zone: ZoneInfo = HELSINKI) -> int:
 NOON = at("2026-11-25 12:00")
 
 
-def geofence(id: str = "shop", tags: tuple[str, ...] = (), **properties: Any) -> Geofence:
+def geofence(name: str = "shop", tags: tuple[str, ...] = (), **properties: Any) -> Geofence:
     return Geofence(
-        id=id,
+        id=name,
         shape=Circle(DOOR, 40.0),
         properties={"name": "Kirjakauppa", **properties},
         tags=frozenset(tags),
