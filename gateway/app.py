@@ -141,10 +141,10 @@ async def _listening(context: Context) -> AsyncIterator[str]:
     ingest.mount(app)
     ops.mount(app)
     app.add_routes(console_routes(ground=settings.ground_file))
-    runner = make_runner(app)
+    runner = make_runner(app, settings.shutdown_grace_s)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=settings.shutdown_grace_s)
+        site = web.TCPSite(runner, settings.host, settings.port)
         try:
             await site.start()
         except OSError as error:

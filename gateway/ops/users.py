@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from aiohttp import web
@@ -18,6 +17,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, path_id
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
+from rules.schedule import zone_named
 
 SCOPES = ("ingest", "events", "ops")
 """Apps hold ingest keys and register their own user; back ends hold events keys."""
@@ -187,8 +187,8 @@ def _user_id(request: web.Request) -> str:
 def _known_zone(name: str | None) -> str | None:
     if name is not None:
         try:
-            ZoneInfo(name)
-        except (ValueError, OSError):
+            zone_named(name)
+        except ValueError:
             raise InvalidDocument(
                 f"time_zone {name!r} is not an IANA zone; write it like Europe/Helsinki", pointer="/time_zone"
             ) from None

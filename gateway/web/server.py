@@ -29,12 +29,17 @@ def application(context: Context) -> web.Application:
     return app
 
 
-def make_runner(app: web.Application) -> web.AppRunner:
-    """A runner for ``app``.
+def make_runner(app: web.Application, grace_s: float = 10.0) -> web.AppRunner:
+    """A runner for ``app``; ``grace_s`` is what requests in flight get when it stops.
 
     Bodies are unpacked by ``gateway.web.bodies`` within bounds, not by aiohttp; there is no access log, because paths
     hold user ids.
     """
     return web.AppRunner(
-        app, auto_decompress=False, access_log=None, keepalive_timeout=KEEPALIVE_S, lingering_time=LINGER_S
+        app,
+        auto_decompress=False,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        lingering_time=LINGER_S,
+        shutdown_timeout=grace_s,
     )

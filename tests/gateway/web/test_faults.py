@@ -1,4 +1,4 @@
-"""msgspec's findings as pointer, code and advice."""
+"""Findings as pointer, code and advice."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.errors import BadRequest, InvalidDocument
-from gateway.web.faults import decode_document, decode_object
+from gateway.web.faults import decode_document, decode_object, fault_of
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,12 +34,20 @@ class Thing(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
         ("[]", "", "wrong_type", "expected object, got array"),
     ],
 )
-def test_a_fault_is_placed_and_named(body: str, pointer: str, code: str, said: str) -> None:
+def test_the_first_fault_is_placed_and_named(body: str, pointer: str, code: str, said: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as finding:
+        msgspec.json.decode(body, type=Thing)
+    fault = fault_of(finding.value, Thing.__struct_encode_fields__)
+    assert (fault.pointer, fault.code) == (pointer, code)
+    assert said in fault.detail
+
+
+def test_a_document_is_answered_with_all_its_faults() -> None:
     with pytest.raises(InvalidDocument) as refusal:
-        decode_document(body.encode(), Thing)
-    (fault,) = refusal.value.extra["errors"]
-    assert (fault.get("pointer", ""), fault["code"]) == (pointer, code)
-    assert said in fault["detail"]
+        decode_document(b'{"name": 5, "colorName": "red", "byKey": {"k": {"size": 0}}}', Thing)
+    faults = {fault["pointer"]: fault["code"] for fault in refusal.value.extra["errors"]}
+    assert faults == {"/name": "invalid_value", "/colorName": "unknown_field", "/byKey/k/size": "invalid_value"}
+    assert refusal.value.detail.startswith("3 faults; the first: /name: ")
 
 
 @pytest.mark.parametrize(
