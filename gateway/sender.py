@@ -66,6 +66,7 @@ class Sender:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until ``stop`` is set; then finishes what is in flight, within the grace time, and leaves the rest."""
+        self._stop.clear()
         sweeping = asyncio.create_task(self._sweep(), name="sender sweep")
         settling = asyncio.create_task(self._settler.run(), name="sender settling")
         try:

@@ -1,0 +1,254 @@
+"""From the outbox to a provider: a real Redis, the sandbox, the real libraries."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from gateway.clock import now_ms
+from gateway.delivery.channel import Channel, Device, Outcome, Status
+from gateway.delivery.channels import open_channels
+from gateway.delivery.job import PushJob
+from gateway.metrics import Metrics
+from gateway.sender import Sender
+from gateway.settings import Settings
+from gateway.store import Store, profiles
+from gateway.store.claims import ClaimCandidate, ClaimRequest
+from gateway.store.connection import Connection
+from rules.model import Limit
+from tests.gateway.delivery.arrived import Arrived, apps_at
+from tests.gateway.delivery.jobs import a_job
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    assert settings.redis_url is not None
+    connection = await Connection.open(settings.redis_url)
+    await connection.call("FLUSHALL")
+    await connection.close()
+    store = await Store.open(settings)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def channels(sandbox: Arrived) -> AsyncIterator[dict[str, Channel]]:
+    apns, fcm = apps_at(sandbox.addresses)
+    opened = open_channels(apns=apns, fcm=fcm, timeout_s=1.0)
+    yield opened
+    for channel in opened.values():
+        await channel.close()
+
+
+@contextlib.asynccontextmanager
+async def sending(store: Store, channels: Mapping[str, Channel], **options: Any) -> AsyncIterator[Sender]:
+    sender = Sender(store, channels, Metrics(), **({"takeover_s": 0.3, "grace_s": 2.0} | options))
+    stop = asyncio.Event()
+    running = asyncio.create_task(sender.run(stop))
+    try:
+        yield sender
+    finally:
+        stop.set()
+        await running
+
+
+async def claim(store: Store, job: PushJob) -> bool:
+    """Claims the push as the ping path does: once a day for the offer, with the outbox entry."""
+    limit = Limit("daily", "offer", job.offer_id, now_ms() - 86_400_000, 1)
+    candidate = ClaimCandidate(
+        push_id=job.push_id, offer_id=job.offer_id, geofence_id=job.geofence_id, brand="", limits=(limit,),
+        entry=job.encode(),
+    )  # fmt: skip
+    request = ClaimRequest(user_id=job.user_id, at_ms=now_ms(), candidates=(candidate,))
+    return (await store.claims.claim(request)).winner == 0
+
+
+async def register(store: Store, user_id: str, *tokens: str, at_ms: int = 1) -> None:
+    """Registers ``platform:token`` devices, each later than the one before."""
+    for place, token in enumerate(tokens):
+        platform, _, name = token.partition(":")
+        device = profiles.Device(
+            device_id=f"device-{place}", platform=platform, token=name, registered_at_ms=at_ms + place
+        )
+        await store.profiles.put_device(user_id, device)
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
+    """Waits until an awaited ``condition()`` is true."""
+    async with asyncio.timeout(timeout_s):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def emptied(store: Store) -> None:
+    async def is_empty() -> bool:
+        return await store.outbox.depth() == 0
+
+    await until(is_empty)
+
+
+async def test_a_claimed_push_reaches_the_users_newest_device_once(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "ann", "fcm:older", "apns:newer")
+    job = a_job("ann")
+    async with sending(store, channels):
+        assert await claim(store, job)
+        await emptied(store)
+    (push,) = await sandbox.pushes()
+    assert (push["token"], push["push_id"], push["status"]) == ("newer", job.push_id, 200)
+
+
+async def test_a_dead_token_is_forgotten_and_the_next_device_gets_the_push(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "bob", "fcm:tablet", "apns:dead-phone")
+    async with sending(store, channels):
+        await claim(store, a_job("bob"))
+        await emptied(store)
+
+        async def is_forgotten() -> bool:
+            user = await store.profiles.get("bob")
+            return user is not None and [device.token for device in user.devices] == ["tablet"]
+
+        await until(is_forgotten)
+    assert [(push["token"], push["status"]) for push in await sandbox.pushes()] == [
+        ("dead-phone", 410),
+        ("tablet", 200),
+    ]
+
+
+async def test_a_token_registered_again_after_the_provider_called_it_gone_is_kept(
+    store: Store, channels: dict[str, Channel]
+) -> None:
+    await register(store, "cid", "apns:dead-phone", at_ms=now_ms() + 60_000)
+    async with sending(store, channels):
+        await claim(store, a_job("cid"))
+        await emptied(store)
+    user = await store.profiles.get("cid")
+    assert user is not None
+    assert len(user.devices) == 1
+
+
+async def test_a_push_that_nobody_can_get_gives_its_cooldown_back(store: Store, channels: dict[str, Channel]) -> None:
+    await register(store, "dan", "apns:dead-phone")
+    async with sending(store, channels):
+        assert await claim(store, a_job("dan"))
+        await emptied(store)
+        assert await claim(store, a_job("dan", push_id="another"))
+
+
+async def test_a_push_whose_time_has_passed_is_not_sent_and_gives_its_cooldown_back(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "eva", "apns:phone")
+    assert await claim(store, a_job("eva", expires_at_ms=now_ms() - 1))
+    async with sending(store, channels):
+        await emptied(store)
+        assert await claim(store, a_job("eva", push_id="another"))
+        await emptied(store)
+    assert [push["push_id"] for push in await sandbox.pushes()] == ["another"]
+
+
+async def test_a_passing_failure_is_tried_again_on_the_same_device(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "fay", "apns:once-sender-test")
+    async with sending(store, channels):
+        await claim(store, a_job("fay"))
+        await emptied(store)
+    assert [push["status"] for push in await sandbox.pushes()] == [503, 200]
+
+
+class Dying:
+    """A channel whose sender dies in mid-air: it takes the push and never comes back."""
+
+    name = "apns"
+
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+
+    async def send(self, job: PushJob, device: Device) -> Outcome:
+        self.taken.set()
+        await asyncio.Event().wait()
+        return Outcome(status=Status.RETRY, provider=self.name)
+
+    async def close(self) -> None:
+        return
+
+
+async def test_what_a_dead_sender_held_is_taken_over_and_sent(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "gus", "apns:phone")
+    dying = Dying()
+    async with sending(store, {"apns": dying}, grace_s=0.0):
+        await claim(store, a_job("gus"))
+        await dying.taken.wait()
+    assert await store.outbox.depth() == 1
+    async with sending(store, channels):
+        await emptied(store)
+    assert len(await sandbox.pushes()) == 1
+
+
+async def test_what_a_living_sender_holds_is_not_taken_over(store: Store) -> None:
+    await register(store, "hal", "apns:phone")
+    first, second = Dying(), Dying()
+    async with sending(store, {"apns": first}, grace_s=0.0):
+        await claim(store, a_job("hal"))
+        await first.taken.wait()
+        async with sending(store, {"apns": second}, grace_s=0.0):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(second.taken.wait(), 1.0)
+
+
+async def test_one_providers_outage_does_not_hold_up_the_other(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    for n in range(50):
+        await register(store, f"down-{n}", f"fcm:stuck-{n}")
+    await register(store, "ida", "apns:phone")
+    async with sending(store, channels, sends_in_flight=5):
+        for n in range(50):
+            await claim(store, a_job(f"down-{n}"))
+        started = asyncio.get_running_loop().time()
+        await claim(store, a_job("ida"))
+
+        async def has_arrived() -> bool:
+            return any(push["token"] == "phone" for push in await sandbox.pushes())
+
+        await until(has_arrived)
+        assert asyncio.get_running_loop().time() - started < 1.0
+
+
+async def test_stopping_finishes_what_is_in_flight_and_leaves_what_waits(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "jan", "apns:down-phone")
+    async with sending(store, channels):
+        await claim(store, a_job("jan"))
+
+        async def was_tried() -> bool:
+            return bool(await sandbox.pushes())
+
+        await until(was_tried)
+    assert await store.outbox.depth() == 1
+
+
+async def test_a_delivery_is_told_to_whoever_watches_without_naming_the_user(
+    store: Store, channels: dict[str, Channel]
+) -> None:
+    await register(store, "kim", "fcm:phone")
+    async with sending(store, channels), store.activity.subscribe() as feed:
+        await claim(store, a_job("kim"))
+        async with asyncio.timeout(5):
+            while not (events := await feed.wait(1.0)):
+                continue
+    (event,) = events
+    assert (event["type"], event["provider"], event["status"]) == ("delivery", "fcm", "accepted")
+    assert "kim" not in str(event)
+    assert event["ping_to_accepted_ms"] >= 0
