@@ -1,10 +1,10 @@
-"""Operations in: geofences, offers, policy, users, keys, activity, health."""
+"""Operations in: geofences, offers, policy, users, explain, keys, activity, health."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.ops import activity, geofences, health, imports, keys, offers, policy, users
+from gateway.ops import activity, explain, geofences, health, imports, keys, offers, policy, users
 from gateway.ops.activity import FEED, Feed
 from gateway.ops.shelf import SHELVES, Shelves
 from gateway.web.context import CONTEXT
@@ -16,6 +16,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *offers.OPERATIONS,
     *policy.OPERATIONS,
     *users.OPERATIONS,
+    *explain.OPERATIONS,
     *activity.OPERATIONS,
     *keys.OPERATIONS,
     *health.OPERATIONS,

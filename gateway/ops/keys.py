@@ -24,7 +24,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key to make. With ``user_id`` it speaks for that user only; ``expires_at_ms`` 0 is never."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
-    scopes: Annotated[list[Scope], Meta(min_length=1)]
+    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1)]
     user_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     expires_at_ms: Annotated[int, Meta(ge=0)] = 0
 

@@ -56,6 +56,25 @@ class UserDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attributes: dict[str, Any] = {}
     consent: ConsentDocuments = ConsentDocuments()
 
+    def checked_zone(self) -> str | None:
+        """The time zone. Raises InvalidDocument for one that does not exist."""
+        if self.time_zone is not None:
+            try:
+                zone_named(self.time_zone)
+            except ValueError:
+                detail = f"time_zone {self.time_zone!r} is not an IANA zone; write it like Europe/Helsinki"
+                raise InvalidDocument(detail, pointer="/time_zone") from None
+        return self.time_zone
+
+    def flags(self, at_ms: int) -> ConsentFlags:
+        """The consents as they are stored; what carries no date was given at ``at_ms``."""
+        consent = self.consent
+        return ConsentFlags(
+            location=_flag(consent.location, at_ms),
+            push=_flag(consent.push, at_ms),
+            profiling=_flag(consent.profiling, at_ms),
+        )
+
 
 class DeviceDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a push can reach: ``token`` as the platform gave it. ``app`` tells apps apart where there are several."""
@@ -112,13 +131,9 @@ async def put_user(request: web.Request) -> web.StreamResponse:
     at_ms = now_ms()
     user = User(
         locale=wanted.locale,
-        time_zone=_known_zone(wanted.time_zone),
+        time_zone=wanted.checked_zone(),
         attributes=wanted.attributes,
-        consent=ConsentFlags(
-            location=_flag(wanted.consent.location, at_ms),
-            push=_flag(wanted.consent.push, at_ms),
-            profiling=_flag(wanted.consent.profiling, at_ms),
-        ),
+        consent=wanted.flags(at_ms),
         updated_at_ms=at_ms,
     )
     return json_answer(_shown(user_id, await request.app[CONTEXT].store.profiles.put_user(user_id, user)))
@@ -182,17 +197,6 @@ def _user_id(request: web.Request) -> str:
     user_id = path_id(request, "user_id")
     request[IDENTITY].speak_for(user_id)
     return user_id
-
-
-def _known_zone(name: str | None) -> str | None:
-    if name is not None:
-        try:
-            zone_named(name)
-        except ValueError:
-            raise InvalidDocument(
-                f"time_zone {name!r} is not an IANA zone; write it like Europe/Helsinki", pointer="/time_zone"
-            ) from None
-    return name
 
 
 def _flag(given: Given, at_ms: int) -> ConsentFlag:

@@ -1,0 +1,137 @@
+"""POST /v1/explain: a walk through the real engine and rules, every gate's verdict shown, nothing changed or sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from gateway.clock import now_ms
+from gateway.errors import BadRequest
+from gateway.ingest.decode import EARLIEST_MS, LATEST_MS
+from gateway.ops.users import UserDocument
+from gateway.simulation import Moment, simulate
+from gateway.web.bodies import read_body
+from gateway.web.context import CONTEXT, Context
+from gateway.web.documents import json_answer
+from gateway.web.faults import decode_document
+from gateway.web.operations import operation
+from geofences.model import Ping
+from rules.model import Consent, Shopper
+
+MAX_PINGS = 5_000
+"""An hour and a half of one ping a second: a thread is busy for a second or two."""
+
+
+class WalkedPing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One fix of the walk, as in POST /v1/pings without the user."""
+
+    ts: Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    accuracy: Annotated[float, Meta(ge=0)] | None = None
+    speed: Annotated[float, Meta(ge=0)] | None = None
+    heading: Annotated[float, Meta(ge=0, le=360)] | None = None
+    mock: bool = False
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who walks where, and when.
+
+    ``user`` replaces what is stored of the user, past pushes included. ``at_ms`` moves the walk in time, so that its
+    first ping is at that instant: "would it fire on Friday at noon?".
+    """
+
+    user_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    pings: Annotated[tuple[WalkedPing, ...], Meta(min_length=1, max_length=MAX_PINGS)]
+    user: UserDocument | None = None
+    at_ms: Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)] | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What happened at each ping and between them. ``is_known`` tells whether anything is stored of the user."""
+
+    catalog_version: int
+    is_known: bool
+    moments: Sequence[dict[str, Any]]
+
+
+@operation(
+    "POST",
+    "/v1/explain",
+    scopes=("ops",),
+    body=Question,
+    answer=Explanation,
+    example={
+        "user_id": "u-1",
+        "user": {"consent": {"location": True, "push": True, "profiling": True}},
+        "pings": [{"ts": 1767261600000, "lat": 60.1712, "lon": 24.9414, "accuracy": 8}],
+    },
+)
+async def explain(request: web.Request) -> web.StreamResponse:
+    """Explain a walk: its transitions, and of every offer it touched each gate's verdict, actual and required.
+
+    Nothing is changed and nothing is sent. The user starts in no geofence.
+    """
+    context = request.app[CONTEXT]
+    question = decode_document(await read_body(request, context.settings.max_body_bytes), Question)
+    pings = _walk(question)
+    shopper = await _shopper(context, question)
+    await context.catalog.refresh()
+    snapshot = context.catalog.current
+    known = shopper or Shopper(user_id=question.user_id)
+    moments = await asyncio.to_thread(lambda: [_told(moment, pings) for moment in simulate(snapshot, known, pings)])
+    return json_answer(Explanation(snapshot.version, shopper is not None, moments))
+
+
+OPERATIONS = (explain,)
+
+
+def _walk(question: Question) -> list[Ping]:
+    """The pings in time order, moved to the wanted instant. Raises BadRequest where they end up beyond all dates."""
+    ordered = sorted(question.pings, key=lambda ping: ping.ts)
+    shift_ms = 0 if question.at_ms is None else question.at_ms - ordered[0].ts
+    if ordered[-1].ts + shift_ms > LATEST_MS:
+        raise BadRequest("at_ms moves the walk past the last date that can be told", pointer="/at_ms")
+    return [
+        Ping(
+            user_id=question.user_id,
+            at_ms=p.ts + shift_ms,
+            lat=p.lat,
+            lng=p.lon,
+            accuracy_m=p.accuracy,
+            speed_mps=p.speed,
+            heading_deg=p.heading,
+            mock=p.mock,
+            source="explain",
+        )
+        for p in ordered
+    ]
+
+
+async def _shopper(context: Context, question: Question) -> Shopper | None:
+    given = question.user
+    if given is None:
+        return (await context.store.profiles.load_shoppers([question.user_id])).get(question.user_id)
+    flags = given.flags(now_ms())
+    return Shopper(
+        user_id=question.user_id,
+        locale=given.locale,
+        time_zone=given.checked_zone(),
+        attributes=given.attributes,
+        consent=Consent(flags.location.granted, flags.push.granted, flags.profiling.granted),
+    )
+
+
+def _told(moment: Moment, pings: Sequence[Ping]) -> dict[str, Any]:
+    """A moment as JSON: the ping by its place in time order, each candidate with the gate that refused it."""
+    told: dict[str, Any] = msgspec.to_builtins(moment)
+    told["ping"] = None if moment.ping is None else pings.index(moment.ping)
+    for candidate, shown in zip(moment.candidates, told.get("candidates", ()), strict=True):
+        shown["refused_by"] = candidate.refused_by
+        shown.pop("limits", None)
+    return told

@@ -1,0 +1,84 @@
+"""Explain tells what a walk would do, gate by gate, and does none of it."""
+
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import Http
+from tests.gateway.ops.test_geofences import OFFER, circle
+
+NOON_MS = 1_767_603_600_000  # Monday 2026-01-05, 11:00 in Helsinki
+CONSENT = {"consent": {"location": True, "push": True, "profiling": True}}
+
+
+def walk(**facts: Any) -> dict[str, Any]:
+    pings = [{"ts": NOON_MS + i * 10_000, "lat": 60.17, "lon": 24.94, "accuracy": 5} for i in range(3)]
+    return {"user_id": "u1", "pings": pings, "user": CONSENT, **facts}
+
+
+@pytest.fixture(autouse=True)
+async def offer(http: Http) -> None:
+    await http.call("PUT", "/v1/geofences/g1", circle("g1", 24.94, 60.17))
+    await http.call("PUT", "/v1/offers/o1", OFFER)
+
+
+def candidates(explanation: dict[str, Any]) -> list[dict[str, Any]]:
+    return [candidate for moment in explanation["moments"] for candidate in moment.get("candidates", ())]
+
+
+async def test_a_walk_into_a_store_shows_its_transition_and_the_push_it_would_get(http: Http) -> None:
+    status, told = await http.call("POST", "/v1/explain", walk())
+    assert (status, told["is_known"]) == (200, True)
+    (entered,) = [t for m in told["moments"] for t in m.get("transitions", ())]
+    assert (entered["kind"], entered["geofence_id"]) == ("enter", "g1")
+    (candidate,) = candidates(told)
+    assert (candidate["offer_id"], candidate["refused_by"]) == ("o1", None)
+    assert candidate["message"]["body"] == "Have soup today."
+    assert [m["pushes"] for m in told["moments"] if m.get("pushes")] == [["o1"]]
+
+
+async def test_a_refusal_names_the_gate_the_actual_and_the_required(http: Http) -> None:
+    (candidate,) = candidates((await http.call("POST", "/v1/explain", walk(user={})))[1])
+    assert candidate["refused_by"] == "consent"
+    (refusal,) = [v for v in candidate["verdicts"] if not v["passed"] and v["gate"] == "consent"]
+    assert "required" in refusal
+
+
+async def test_the_clock_moves_the_walk(http: Http) -> None:
+    """The same walk at three in the morning meets quiet hours."""
+    night_ms = NOON_MS - 8 * 3_600_000
+    (candidate,) = candidates((await http.call("POST", "/v1/explain", walk(at_ms=night_ms)))[1])
+    assert candidate["refused_by"] == "quiet_hours"
+
+
+async def test_explaining_changes_and_sends_nothing(http: Http) -> None:
+    store = http.gateway.context.store
+    before = await store.connection.call("DBSIZE")
+    for _ in range(3):
+        _, told = await http.call("POST", "/v1/explain", walk())
+        assert len(candidates(told)) == 1
+        assert candidates(told)[0]["refused_by"] is None
+    assert await store.connection.call("DBSIZE") == before
+
+
+async def test_an_unknown_user_has_given_no_consent(http: Http) -> None:
+    question = walk()
+    del question["user"]
+    _, told = await http.call("POST", "/v1/explain", question)
+    assert told["is_known"] is False
+    assert candidates(told)[0]["refused_by"] == "consent"
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"pings": []}, "/pings"),
+        ({"pings": [{"ts": 5, "lat": 60, "lon": 24}]}, "/pings/0/ts"),
+        ({"pings": [{"ts": NOON_MS, "lat": 91, "lon": 24}]}, "/pings/0/lat"),
+        ({"user": {"time_zone": "Nowhere"}}, "/time_zone"),
+        ({"when": 5}, "/when"),
+    ],
+)
+async def test_a_bad_question_is_refused_with_its_pointer(http: Http, change: dict[str, Any], pointer: str) -> None:
+    status, problem = await http.call("POST", "/v1/explain", walk(**change))
+    assert (status, problem["pointer"]) == (422, pointer)
