@@ -26,7 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
 
 def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
-    feed = Feed(app[CONTEXT].store)
+    feed = Feed(app[CONTEXT])
     app[FEED] = feed
     app[SHELVES] = Shelves()
     app.add_routes(routes_of(OPERATIONS))

@@ -16,9 +16,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from gateway.clock import now_ms
 from gateway.errors import BadRequest, GeopushError, Unavailable
 from gateway.logs import Log
-from gateway.store import Store
+from gateway.web.context import Context
 from gateway.web.operations import Parameter, operation
 
 _log = Log("activity")
@@ -29,6 +30,8 @@ MAX_WAITING = 1_000
 """Events that wait for one slow watcher, some 300 kB, before the oldest are dropped."""
 MAX_WATCHERS = 100
 """Watchers of one process: consoles, not a public feed."""
+PRESENCE_PERIOD_S = 1.0
+"""Between two pictures of who is present: as often as a person reads one."""
 RETRY_S = 1.0
 """Pause before the store is listened to again after it failed."""
 TYPES = ("transition", "decision", "delivery", "presence")
@@ -80,13 +83,17 @@ class Watcher:
 
 
 class Feed:
-    """Listens to the store while anyone watches, and hands every event to all watchers."""
+    """Listens to the store while anyone watches, and hands every event to all watchers.
 
-    def __init__(self, store: Store) -> None:
-        """``store`` publishes what all workers do."""
-        self._store = store
+    Each second it adds an event ``presence`` from this worker's copy of who is present: users by coarse cell, cells
+    of fewer than ``activity_min_users`` left out, and the pings that this worker took.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """``context`` brings the store, which publishes what all workers do, and the counters."""
+        self._context = context
         self._watchers: set[Watcher] = set()
-        self._listener: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @contextlib.contextmanager
     def watching(self, watcher: Watcher) -> Iterator[None]:
@@ -94,15 +101,15 @@ class Feed:
         if len(self._watchers) >= MAX_WATCHERS:
             raise Unavailable(f"{MAX_WATCHERS} clients watch already; close one", retry_after_s=5)
         self._watchers.add(watcher)
-        if self._listener is None:
-            self._listener = asyncio.create_task(self._listen(), name="activity listener")
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(work()) for work in (self._listen, self._tell_presence)]
         try:
             yield
         finally:
             self._watchers.discard(watcher)
-            if not self._watchers and self._listener is not None:
-                self._listener.cancel()
-                self._listener = None
+            if not self._watchers:
+                while self._tasks:
+                    self._tasks.pop().cancel()
 
     def end(self) -> None:
         """Let every watcher go: the gateway is stopping."""
@@ -112,15 +119,38 @@ class Feed:
     async def _listen(self) -> None:
         while True:
             try:
-                async with self._store.activity.subscribe() as news:
+                async with self._context.store.activity.subscribe() as news:
                     while True:
                         for event in await news.wait(HEARTBEAT_S):
-                            frame = frame_of(event["type"], event)
-                            for watcher in self._watchers:
-                                watcher.offer(event, frame)
+                            self._hand_out(event)
             except GeopushError as error:
                 _log.warning("activity cannot be followed", code=error.code, detail=error.detail)
                 await asyncio.sleep(RETRY_S)
+
+    async def _tell_presence(self) -> None:
+        present, least = self._context.store.present, self._context.settings.activity_min_users
+        before = self._pings()
+        while True:
+            await asyncio.sleep(PRESENCE_PERIOD_S)
+            pings = self._pings()
+            cells = {format(cell, "x"): users for cell, users in present.cells().items() if users >= least}
+            event = {
+                "type": "presence",
+                "at_ms": now_ms(),
+                "users_present": len(present),
+                "pings_per_s": round((pings - before) / PRESENCE_PERIOD_S, 1),
+                "cells": cells,
+            }
+            self._hand_out(event)
+            before = pings
+
+    def _pings(self) -> float:
+        return self._context.metrics.registry.get_sample_value("geopush_pings_total") or 0.0
+
+    def _hand_out(self, event: Mapping[str, Any]) -> None:
+        frame = frame_of(event["type"], event)
+        for watcher in self._watchers:
+            watcher.offer(event, frame)
 
 
 FEED = web.AppKey("feed", Feed)

@@ -32,7 +32,9 @@ async def readyz(request: web.Request) -> web.StreamResponse:
 @operation("GET", "/metrics", answer_type=CONTENT_TYPE_LATEST)
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Give all metrics in Prometheus' text format."""
-    body = generate_latest(request.app[CONTEXT].metrics.registry)
+    context = request.app[CONTEXT]
+    context.metrics.users_present.set(len(context.store.present))
+    body = generate_latest(context.metrics.registry)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

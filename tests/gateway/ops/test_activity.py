@@ -29,6 +29,22 @@ async def test_events_reach_every_watcher_in_order(http: Http) -> None:
         assert await events(two, 1) == [("delivery", 2)]
 
 
+async def test_each_second_tells_who_is_present_by_coarse_cell(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells of fewer users than the settings ask for are left out."""
+    monkeypatch.setattr(activity, "PRESENCE_PERIOD_S", 0.01)
+    store = http.gateway.context.store
+    store.present._cells |= {f"u{i}": 0x8911263190BFFFF for i in range(10)} | {"alone": 0x891126319A3FFFF}
+    async with http.request("GET", "/v1/activity?type=presence") as answer, asyncio.timeout(5):
+        async for line in answer.content:
+            if line.startswith(b"data: "):
+                event = json.loads(line[6:])
+                break
+    assert event["users_present"] == 11
+    assert event["cells"] == {"8911263190bffff": 10}
+
+
 async def events(answer: Any, count: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     name = ""
