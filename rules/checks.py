@@ -7,17 +7,20 @@ document, so that nothing that was saved can fail to compile later.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from zoneinfo import ZoneInfo
 
 from geofences.model import TransitionKind
-from rules.audience import AudienceFault, audience
+from rules.audience import BUILT_IN_USER_FIELDS, VARIABLES, AudienceFault, audience
 from rules.document import Experiment, MessageTemplate, Offer
 from rules.hours import Exceptions, opening_hours
+from rules.packs import PACKS
 from rules.policy import BrandPolicy
 from rules.schedule import WeeklyWindows, campaign_bound_ms, zone_named
-from rules.strict import Fault, at, fault
+from rules.strict import Fault, at, fault, nearest
 from rules.template import TemplateFault, template
 
+_Readable = Mapping[str, AbstractSet[str] | None]
 CHANNELS = frozenset({"push", "apns", "fcm", "webhook", "in_app"})
 
 
@@ -31,11 +34,14 @@ def faults(offer: Offer, policy: BrandPolicy) -> Iterator[Fault]:
         except AudienceFault as error:
             for line, column, what in error.problems:
                 yield fault("/audience", "invalid_audience", f"line {line}, column {column}: {what}")
-    yield from _messages_faults(offer.messages, "/messages")
+    readable = _readable(offer, policy)
+    yield from _messages_faults(offer.messages, "/messages", readable)
     if offer.default_locale and offer.default_locale not in offer.messages:
         yield fault("/default_locale", "unknown_locale", f"There is no message in {offer.default_locale!r}.")
     if offer.experiment:
-        yield from _experiment_faults(offer.experiment)
+        yield from _experiment_faults(offer.experiment, readable)
+    if offer.pack and offer.pack not in PACKS:
+        yield fault("/pack", "unknown_pack", f"There is no pack {offer.pack!r}; {nearest(offer.pack, PACKS)}")
     for i, channel in enumerate(offer.channels):
         if channel not in CHANNELS:
             detail = f"There is no channel {channel!r}; known: {', '.join(sorted(CHANNELS))}."
@@ -59,12 +65,12 @@ def _trigger_faults(offer: Offer) -> Iterator[Fault]:
         yield fault("/trigger/delay_s", "contradiction", "Only an exit trigger can wait: others ask who is here now.")
 
 
-def _experiment_faults(experiment: Experiment) -> Iterator[Fault]:
+def _experiment_faults(experiment: Experiment, readable: _Readable) -> Iterator[Fault]:
     names = [arm.name for arm in experiment.variants]
     for i, arm in enumerate(experiment.variants):
         if arm.name in names[:i]:
             yield fault(at("/experiment/variants", i, "name"), "duplicate", "Each variant needs its own name.")
-        yield from _messages_faults(arm.messages, at("/experiment/variants", i, "messages"))
+        yield from _messages_faults(arm.messages, at("/experiment/variants", i, "messages"), readable)
     if names and not any(arm.weight for arm in experiment.variants):
         yield fault("/experiment/variants", "no_weight", "At least one variant needs a weight above 0.")
 
@@ -109,13 +115,38 @@ def _campaign_faults(offer: Offer, zone: ZoneInfo) -> Iterator[Fault]:
         yield fault("/campaign/end", "empty_window", "The campaign ends before it starts.")
 
 
-def _messages_faults(messages: Mapping[str, MessageTemplate], pointer: str) -> Iterator[Fault]:
+def _readable(offer: Offer, policy: BrandPolicy) -> _Readable:
+    """The variables that a message may read: each root with its members, None where any may be there."""
+    fields = {"id", "name", "value", "left", "taken"} | ({"code"} if offer.code_pool else set())
+    return {
+        "user": {*policy.attributes, *BUILT_IN_USER_FIELDS} if policy.attributes else None,
+        "offer": fields,
+        "visit": {name.partition(".")[2] for name in VARIABLES if name.startswith("visit.")},
+        "local": {"hour", "weekday"},
+        "store": None,
+        "events": None,
+        "today": None,
+        "now": None,
+    }
+
+
+def _messages_faults(messages: Mapping[str, MessageTemplate], pointer: str, readable: _Readable) -> Iterator[Fault]:
     for locale, message in messages.items():
         texts = [(name, getattr(message, name)) for name in ("title", "body", "image_url", "deep_link")]
         for i, button in enumerate(message.actions):
             texts += [(f"actions/{i}/title", button.title), (f"actions/{i}/link", button.link)]
         for name, text in texts:
+            here = f"{at(pointer, locale)}/{name}"
             try:
-                template(text)
+                variables = template(text).variables()
             except TemplateFault as error:
-                yield fault(f"{at(pointer, locale)}/{name}", "invalid_template", f"{error}")
+                yield fault(here, "invalid_template", f"{error}")
+                continue
+            for path in sorted(variables):
+                root, member, *_ = (*path.split("."), "")
+                members = readable.get(root, frozenset())
+                if root not in readable:
+                    yield fault(here, "unknown_variable", f"There is no variable {root!r}; {nearest(root, readable)}")
+                elif members is not None and member and member not in members:
+                    detail = f"There is no {path!r} here; {nearest(member, members)}"
+                    yield fault(here, "unknown_variable", detail)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
+from geofences.model import Transition, TransitionKind
 from rules.audience import Audience, audience
 from rules.behaviour import names_read
 from rules.document import MessageTemplate, Offer
 from rules.hours import Exceptions, Hours, opening_hours
 from rules.model import Limit
+from rules.packs import windows_of
 from rules.policy import BrandPolicy, Cap, QuietHours
 from rules.schedule import DAY_NUMBERS, WeeklyWindows, campaign_bound_ms, midnight_ms, zone_named
 from rules.stores import Store, country
@@ -32,6 +34,18 @@ class CompiledOffer:
         self.kind = offer.trigger.type
         self.quiet_hours: QuietHours = offer.quiet_hours or policy.quiet_hours
 
+    def is_reached_by(self, transition: Transition) -> bool:
+        """Whether the threshold that a dwell or a nearby passed is this offer's; any other transition has none."""
+        if self.kind is TransitionKind.DWELL:
+            return transition.dwell_s == self.offer.trigger.dwell_s
+        if self.kind is TransitionKind.NEARBY:
+            return (transition.distance_m or 0.0) <= (self.offer.trigger.nearby_m or 0)
+        return True
+
+    def is_behind(self, transition: Transition) -> bool:
+        """Whether a dwell is past this offer's threshold, which had its own transition before."""
+        return self.kind is TransitionKind.DWELL and (transition.dwell_s or 0) > (self.offer.trigger.dwell_s or 0)
+
     @cached_property
     def zone(self) -> ZoneInfo | None:
         """The offer's own zone, which wins over the store's."""
@@ -40,13 +54,15 @@ class CompiledOffer:
     @cached_property
     def weekly(self) -> WeeklyWindows | None:
         """The weekly windows, or None for always."""
-        windows = self.offer.weekly
+        windows = windows_of(self.offer.pack, self.offer.weekly)
         return WeeklyWindows.of((w.days, w.start, w.end) for w in windows) if windows else None
 
     @cached_property
     def weekly_text(self) -> str:
         """The weekly windows in words."""
-        return "; ".join(f"{','.join(w.days)} {w.start}-{w.end}" for w in self.offer.weekly)
+        return "; ".join(
+            f"{','.join(w.days)} {w.start}-{w.end}" for w in windows_of(self.offer.pack, self.offer.weekly)
+        )
 
     @cached_property
     def quiet_windows(self) -> WeeklyWindows | None:

@@ -132,7 +132,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     brand: Annotated[str, Meta(max_length=128)] = ""
     purpose: Literal["selling", "informational", "engaging", "service"] = "selling"
     pack: str = ""
-    """A policy pack (``rules.packs``) whose windows the lint compares with."""
+    """A policy pack (``rules.packs``): its weekly windows hold where the offer has none, else the lint compares."""
 
     targets: Targets
     trigger: Trigger

@@ -111,17 +111,19 @@ class Rulebook:
         return held
 
     def wakes(self, transition: Transition, *, sleeping: bool = False) -> tuple[CompiledOffer, ...]:
-        """The live offers that the transition may trigger; with ``sleeping`` also drafts, paused and ended ones.
+        """The live offers that the transition may trigger; a deleted geofence triggers none.
 
-        A deleted geofence wakes none. Dwell and nearby wake offers up to their threshold once: the trigger gate
-        says how much is missing.
+        With ``sleeping`` also drafts, paused and ended ones, and those whose threshold is not reached yet, so that
+        an explanation can say what is missing.
         """
         if transition.reason is Reason.FENCE_DELETED:
             return ()
         found = self._of_kind(transition.geofence_id, transition.kind)
         if not found:
             return ()
-        return found if sleeping else tuple(o for o in found if o.offer.is_live)
+        if sleeping:
+            return tuple(o for o in found if not o.is_behind(transition))
+        return tuple(o for o in found if o.offer.is_live and o.is_reached_by(transition))
 
     def dwells_s(self, geofence_id: str) -> tuple[int, ...]:
         """Dwell thresholds that live offers wait for at a geofence, ascending."""

@@ -47,18 +47,6 @@ REFUSALS: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]]
     ),
     ("a late fix", {}, {"what": transition(at_ms=NOON - 420_000)}, ("fix_quality", "age_s", "2 min fresher")),
     (
-        "a dwell too short",
-        {"trigger": {"type": "dwell", "dwell_s": 300}},
-        {"what": transition("dwell", dwell_s=60)},
-        ("trigger", "dwell_s", "stays 4 min longer"),
-    ),
-    (
-        "too far to be near",
-        {"trigger": {"type": "nearby", "nearby_m": 100}},
-        {"what": transition("nearby", distance_m=134.0)},
-        ("trigger", "nearby_m", "34 m closer"),
-    ),
-    (
         "an improbable visit",
         {"trigger": {"type": "visit"}},
         {"what": transition("visit", probability=0.5)},
@@ -144,3 +132,36 @@ def test_explaining_finds_the_same_first_refusal(
     candidate = only(decide(offer(**fields), **situation, explain=True))
     assert refusing(candidate) == expected
     assert [v.gate for v in candidate.verdicts][:8] == list(Gate)[:8]
+
+
+ALMOST: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]] = [
+    (
+        "a dwell too short",
+        {"trigger": {"type": "dwell", "dwell_s": 300}},
+        {"what": transition("dwell", dwell_s=60)},
+        ("trigger", "dwell_s", "stays 4 min longer"),
+    ),
+    (
+        "too far to be near",
+        {"trigger": {"type": "nearby", "nearby_m": 100}},
+        {"what": transition("nearby", distance_m=134.0)},
+        ("trigger", "nearby_m", "34 m closer"),
+    ),
+    ("a draft", {"status": "draft"}, {}, ("active", "status", "once active")),
+]
+
+
+@pytest.mark.parametrize(("fields", "situation", "expected"), [r[1:] for r in ALMOST], ids=[r[0] for r in ALMOST])
+def test_what_was_almost_reached_is_only_explained(
+    fields: dict[str, Any], situation: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    """Offers that sleep, and thresholds not reached yet, cost the hot path nothing; an explanation shows them."""
+    assert decide(offer(**fields), **situation).candidates == ()
+    assert refusing(only(decide(offer(**fields), **situation, explain=True))) == expected
+
+
+def test_a_longer_dwell_does_not_wake_the_offer_of_a_shorter_one_again() -> None:
+    """Each dwell threshold has its own transition, once per visit."""
+    short = offer(trigger={"type": "dwell", "dwell_s": 60})
+    assert decide(short, what=transition("dwell", dwell_s=300), explain=True).candidates == ()
+    assert decide(short, what=transition("dwell", dwell_s=60)).ranked
