@@ -34,7 +34,7 @@ LOCALES = ("fi", "fi", "sv", "en")
 
 @dataclass(slots=True)
 class Crowd:
-    """``size`` shoppers at a time; every one is a task. ``failures`` counts refused posts by status."""
+    """``size`` shoppers at a time; every one is a task. ``failures`` counts calls that failed."""
 
     url: str
     key: str
@@ -43,6 +43,7 @@ class Crowd:
     shops: Sequence[Shop]
     seed: int = 7
     failures: int = 0
+    last_failure: str = ""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     async def walk(self, size: int) -> None:
@@ -60,8 +61,9 @@ class Crowd:
                 number = next(self._numbers)
                 try:
                     await self._outing(api, number)
-                except GeopushError:
+                except GeopushError as error:
                     self.failures += 1
+                    self.last_failure = error.detail
                     await asyncio.sleep(FIX_PERIOD_S)
 
     async def _outing(self, api: Api, number: int) -> None:
@@ -79,11 +81,20 @@ class Crowd:
             await asyncio.sleep(start_s + tick * FIX_PERIOD_S - clock())
             at_s = clock() - start_s
             batch.append(_wire(user_id, walker, at_s))
-            if at_s > outing_s or len(batch) >= batch_fixes:
-                await api.call("POST", "/v1/pings", batch)
+            if (at_s > outing_s or len(batch) >= batch_fixes) and await self._posted(api, batch):
                 batch = []
             if at_s > outing_s:
                 return
+
+    async def _posted(self, api: Api, batch: list[dict[str, Any]]) -> bool:
+        """Whether the gateway took the batch; if not, the phone keeps it and sends it with the next one."""
+        try:
+            await api.call("POST", "/v1/pings", batch)
+        except GeopushError as error:
+            self.failures += 1
+            self.last_failure = error.detail
+            return False
+        return True
 
 
 async def register(api: Api, user_id: str, chance: random.Random) -> None:

@@ -31,7 +31,7 @@ class Narrator:
     def opening(self, url: str, admin_key: str, announcement: str, stores: int, offers: int, shoppers: int) -> None:
         """Where everything is, and what in the demo is not as it would be in earnest."""
         say = self._console.print
-        say(Text(announcement.rstrip()))
+        say(announcement.rstrip(), soft_wrap=True, markup=False, highlight=False)
         say(f"  live map  [bold]{url}/console/#key={admin_key}[/bold]", soft_wrap=True, highlight=False)
         say(f"  admin key {admin_key}", highlight=False)
         say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import signal
 import tempfile
@@ -15,17 +16,17 @@ from rich.console import Console
 from shapely.geometry import shape
 
 from gateway.clock import now_ms
-from gateway.demo import tally
 from gateway.demo.api import Api
 from gateway.demo.child import free_port, serving
 from gateway.demo.crowd import Crowd
 from gateway.demo.narrator import Narrator
 from gateway.demo.offers import DATA, POLICY, offers, stores
 from gateway.demo.streets import Plane, Streets, city, read_features
+from gateway.demo.tally import Tally
 from gateway.demo.walkers import Shop
 
 SHOPPERS = 200
-LINE_PERIOD_S = 5.0
+LINE_PERIOD_S = 5
 """Between two printings of the live line where there is no terminal."""
 DRAIN_S = 2.0
 """After the last ping: what is on its way to a provider arrives well within this."""
@@ -47,8 +48,8 @@ def run(*, seconds: float | None = None, port: int = 8080) -> int:
 
 async def _run(seconds: float | None, port: int) -> int:
     console = Console()
-    counts = tally.Tally()
-    narrator = Narrator(console, counts)
+    tally = Tally()
+    narrator = Narrator(console, tally)
     collection, documents = stores(), offers(now_ms())
     with tempfile.TemporaryDirectory(prefix="geopush-demo-") as folder:
         async with (
@@ -67,46 +68,48 @@ async def _run(seconds: float | None, port: int) -> int:
             plane, streets = city(read_features(DATA / "ground.geojson.gz"))
             crowd = Crowd(child.url, key, plane, streets, shops(collection, plane, streets))
             with narrator.narrating():
-                await _watch(api, crowd, narrator, counts, seconds)
-            result = tally.summary(await api.call("GET", "/metrics"), counts.latencies_ms)
+                await _watch(api, crowd, narrator, tally, seconds)
     if crowd.failures:
-        console.print(f"{crowd.failures} posts failed", style="red")
-    print(json.dumps(result), flush=True)
-    return 0 if all(result["pushes_accepted"].values()) else 1
+        console.print(f"{crowd.failures} calls failed, the last one: {crowd.last_failure}", style="red", markup=False)
+    summary = tally.summary()
+    print(json.dumps(summary), flush=True)
+    return 0 if all(summary["pushes_accepted"].values()) else 1
 
 
-async def _watch(api: Api, crowd: Crowd, narrator: Narrator, counts: tally.Tally, seconds: float | None) -> None:
+async def _watch(api: Api, crowd: Crowd, narrator: Narrator, tally: Tally, seconds: float | None) -> None:
     """Let the crowd walk and tell of it, until the time is up or Ctrl-C; then let the last pushes arrive."""
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
 
-    async def listen() -> None:
-        with contextlib.suppress(aiohttp.ClientError):
-            async for event in api.activity():
-                if counts.add(event):
-                    narrator.push(event)
-        stop.set()
+    async def tell_pushes() -> None:
+        async for event in api.activity():
+            if tally.add(event):
+                narrator.push(event)
 
-    async def line() -> None:
-        while True:
-            await asyncio.sleep(LINE_PERIOD_S)
-            narrator.tell_line()
+    async def count() -> None:
+        for second in itertools.count(1):
+            await asyncio.sleep(1)
+            tally.read(await api.call("GET", "/metrics"), loop.time())
+            if second % LINE_PERIOD_S == 0:
+                narrator.tell_line()
 
-    listening, telling = asyncio.create_task(listen()), asyncio.create_task(line())
     walking = asyncio.create_task(crowd.walk(SHOPPERS))
-    walking.add_done_callback(lambda _: stop.set())
+    parts = [walking, asyncio.create_task(tell_pushes()), asyncio.create_task(count())]
+    for part in parts:
+        part.add_done_callback(lambda _: stop.set())
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-    failed = walking.exception() if walking.done() else None
+    ended = [part for part in parts if part.done()]
     walking.cancel()
     await asyncio.sleep(DRAIN_S)
-    for task in (telling, listening):
-        task.cancel()
-    await asyncio.gather(walking, telling, listening, return_exceptions=True)
-    if failed is not None:
-        raise failed
+    for part in parts:
+        part.cancel()
+    await asyncio.gather(*parts, return_exceptions=True)
+    for part in ended:
+        part.result()
+    tally.read(await api.call("GET", "/metrics"), loop.time())
 
 
 def shops(collection: dict[str, Any], plane: Plane, streets: Streets) -> list[Shop]:

@@ -1,4 +1,4 @@
-"""What the demo counts: live from the activity stream, and in the end from the gateway's own metrics. Pure."""
+"""What the demo counts: the gateway's own metrics, read every second, and the times of its deliveries. Pure."""
 
 from __future__ import annotations
 
@@ -17,49 +17,50 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 @dataclass(slots=True)
 class Tally:
-    """Running totals of the activity stream."""
+    """Totals since the start as /metrics gives them, and the rate between its last two readings."""
 
+    pings: int = 0
     pings_per_s: float = 0.0
     users_present: int = 0
+    transitions: int = 0
     decisions: int = 0
     accepted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     latencies_ms: list[float] = field(default_factory=list)
+    _read_s: float | None = None
+
+    def read(self, metrics: str, at_s: float) -> None:
+        """Take in the /metrics page as it was ``at_s`` seconds into the demo."""
+        pings = total(metrics, "geopush_pings_total")
+        if self._read_s is not None and at_s > self._read_s:
+            self.pings_per_s = (pings - self.pings) / (at_s - self._read_s)
+        self._read_s, self.pings = at_s, pings
+        self.users_present = total(metrics, "geopush_users_present")
+        self.transitions = total(metrics, "geopush_transitions_total")
+        self.decisions = total(metrics, "geopush_decisions_total")
+        self.accepted = _counted(metrics, "geopush_deliveries_total", "channel", status="accepted")
+        self.refused = _counted(metrics, "geopush_refusals_total", "gate")
 
     def add(self, event: Mapping[str, Any]) -> bool:
-        """Count one event; whether it is a push that a provider accepted."""
-        match event:
-            case {"type": "presence"}:
-                self.users_present = event["users_present"]
-                self.pings_per_s = event["pings_per_s"]
-            case {"type": "decision"}:
-                self.decisions += 1
-                if event["outcome"] == "refused":
-                    self.refused[event["gate"]] += 1
-            case {"type": "delivery", "status": "accepted"}:
-                self.accepted[event["provider"]] += 1
-                self.latencies_ms.append(event["ping_to_accepted_ms"])
-                return True
-        return False
+        """Take in an event of the activity stream; whether it is a push that a provider accepted."""
+        if event["type"] != "delivery" or event["status"] != "accepted":
+            return False
+        self.latencies_ms.append(event["ping_to_accepted_ms"])
+        return True
 
-
-def summary(metrics: str, latencies_ms: Sequence[float]) -> dict[str, Any]:
-    """The demo's result from the gateway's /metrics page and the measured times of its deliveries."""
-    accepted = {
-        labels["channel"]: value
-        for labels, value in samples(metrics, "geopush_deliveries_total")
-        if labels["status"] == "accepted"
-    }
-    return {
-        "pings": total(metrics, "geopush_pings_total"),
-        "transitions": total(metrics, "geopush_transitions_total"),
-        "decisions": total(metrics, "geopush_decisions_total"),
-        "pushes_accepted": {channel: accepted.get(channel, 0) for channel in CHANNELS},
-        "refused_by_gate": {
-            labels["gate"]: value for labels, value in samples(metrics, "geopush_refusals_total") if value
-        },
-        "ping_to_accepted_ms": {"p50": quantile(latencies_ms, 0.50), "p99": quantile(latencies_ms, 0.99)},
-    }
+    def summary(self) -> dict[str, Any]:
+        """The demo's result."""
+        return {
+            "pings": self.pings,
+            "transitions": self.transitions,
+            "decisions": self.decisions,
+            "pushes_accepted": {channel: self.accepted[channel] for channel in CHANNELS},
+            "refused_by_gate": dict(self.refused.most_common()),
+            "ping_to_accepted_ms": {
+                "p50": quantile(self.latencies_ms, 0.50),
+                "p99": quantile(self.latencies_ms, 0.99),
+            },
+        }
 
 
 def samples(metrics: str, name: str) -> list[tuple[dict[str, str], int]]:
@@ -81,3 +82,12 @@ def quantile(values: Sequence[float], ratio: float) -> float | None:
     if not values:
         return None
     return round(sorted(values)[math.ceil(ratio * len(values)) - 1], 1)
+
+
+def _counted(metrics: str, name: str, by: str, **wanted: str) -> Counter[str]:
+    """Values above zero by the label ``by``, of the samples that have the wanted labels."""
+    counts: Counter[str] = Counter()
+    for labels, value in samples(metrics, name):
+        if value and wanted.items() <= labels.items():
+            counts[labels[by]] += value
+    return counts
