@@ -28,7 +28,7 @@ def retry_after_s(header: str | None, at_ms: int) -> float | None:
     """Seconds named by a Retry-After header, in either of its forms (RFC 9110, 10.2.3); None where it names none."""
     if not header:
         return None
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():
         return float(header)
     try:
         return max(0.0, parsedate_to_datetime(header).timestamp() - at_ms / 1000)
