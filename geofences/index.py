@@ -32,7 +32,13 @@ class GeofenceIndex:
     ``halos`` is the distance up to which each watched geofence is reported by ``near``.
     """
 
-    __slots__ = ("_base", "_edits", "_halo", "_halo_m", "_masked")
+    __slots__ = ("_base", "_edits", "_halo", "_halo_m", "_is_plain", "_masked", "has_priorities", "is_watching")
+
+    has_priorities: bool
+    """Whether any geofence has a ``priority`` property."""
+
+    is_watching: bool
+    """Whether ``near`` can ever have an answer."""
 
     def __init__(
         self, base: Layer, edits: Layer, masked: frozenset[int], halo: Layer | None, halo_m: Mapping[str, float]
@@ -40,6 +46,9 @@ class GeofenceIndex:
         """Use ``build``."""
         self._base, self._edits, self._masked = base, edits, masked
         self._halo, self._halo_m = halo, halo_m
+        self._is_plain = not masked and not len(edits)
+        self.has_priorities = base.has_priorities or edits.has_priorities
+        self.is_watching = halo is not None
 
     @classmethod
     def build(cls, entries: Iterable[tuple[Geofence, Covering]] = ()) -> Self:
@@ -100,8 +109,18 @@ class GeofenceIndex:
 
     def get(self, id_: str) -> Geofence | None:
         """The geofence of this id."""
+        if self._is_plain:
+            base = self._base
+            at = base.ordinals.get(id_)
+            return None if at is None else base.geofences[at]
         layer, ordinal = self._find(id_)
         return layer.geofences[ordinal] if layer else None
+
+    def priority_of(self, id_: str) -> float:
+        """The geofence's ``priority`` property if it is a number, else 0."""
+        geofence = self.get(id_)
+        priority = geofence.properties.get("priority") if geofence else None
+        return float(priority) if isinstance(priority, int | float) else 0.0
 
     def _find(self, id_: str) -> tuple[Layer | None, int]:
         ordinal = self._edits.ordinals.get(id_, -1)
@@ -119,7 +138,7 @@ class GeofenceIndex:
         key = h3grid.key_of(lat, lng)
         base = self._base
         hits = base.hits_of(key, lat, lng)
-        if not len(self._edits) and not self._masked:
+        if self._is_plain:
             return tuple([base.ids[i] for i in hits]) if hits else NOWHERE
         found = [base.ids[i] for i in hits if i not in self._masked]
         found += [self._edits.ids[i] for i in self._edits.hits_of(key, lat, lng)]
@@ -166,11 +185,6 @@ class GeofenceIndex:
         lat, lng = np.asarray(lats, dtype=np.float64), np.asarray(lngs, dtype=np.float64)
         piece = halo.pieces.starts.searchsorted(h3grid.keys_of(lat, lng), "right")
         return frozenset(np.flatnonzero(halo.pieces.offsets[piece] > halo.pieces.offsets[piece - 1]).tolist())
-
-    @property
-    def is_watching(self) -> bool:
-        """Whether ``near`` can ever have an answer."""
-        return self._halo is not None
 
     def covers(self, id_: str, lat: float, lng: float) -> bool:
         """Whether one geofence covers the point; false for an unknown id."""

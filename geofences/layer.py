@@ -82,13 +82,14 @@ def _repeats_last(mark: NDArray[np.int32], begin: NDArray[np.int64], size: NDArr
 class Layer:
     """Geofences in the order of their ids, with their pieces and outlines. Immutable but for a bounded cache."""
 
-    __slots__ = ("_unrolled", "geofences", "ids", "ordinals", "outlines", "pieces", "shapes")
+    __slots__ = ("_unrolled", "geofences", "has_priorities", "ids", "ordinals", "outlines", "pieces", "shapes")
 
     def __init__(self, geofences: Sequence[Geofence], outlines: Outlines, pieces: Pieces) -> None:
         """``geofences`` are sorted by id, and outlines and marks are in their order."""
         self.geofences = geofences
         self.outlines, self.pieces = outlines, pieces
         self.ids = [g.id for g in geofences]
+        self.has_priorities = any("priority" in g.properties for g in geofences)
         self.shapes = _Shapes(geofences)
         self.ordinals = {id_: ordinal for ordinal, id_ in enumerate(self.ids)}
         self._unrolled: dict[int, Edges | None] = {}

@@ -10,7 +10,6 @@ Exits come before enters, then dwells, nearbys and pass-bys; among equals the ge
 from __future__ import annotations
 
 from enum import IntEnum
-from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -20,7 +19,8 @@ from geofences.index import GeofenceIndex
 from geofences.model import UNKNOWN_ACCURACY_M, Geofence, Ignored, Ping, Reason, Transition, TransitionKind
 from geofences.nearness import approach
 from geofences.policy import Policy
-from geofences.presence import Motion, Nearness, Presence, Standing, Stay
+from geofences.presence import Motion, Nearness, Presence, Standing, Stay, visit_id
+from geofences.raw import follow, ordered
 
 __all__ = ["Motion", "Nearness", "Policy", "Presence", "Standing", "Stay", "Step", "next_due_ms", "step", "tick"]
 
@@ -80,14 +80,15 @@ def step(
     at_ms = ping.at_ms
     if at_ms <= presence.last_at_ms:
         return Step(presence, (), Ignored.DUPLICATE if at_ms == presence.last_at_ms else Ignored.OUT_OF_ORDER)
+    if policy is _RAW:
+        return Step(*follow(presence, located, ping, index))
+    ignored = _disbelief(ping, policy, now_ms)
+    if ignored is not None:
+        return Step(presence, (), ignored)
     motion = presence.motion
-    if policy is not Policy.RAW:
-        ignored = _disbelief(ping, policy, now_ms)
-        if ignored is not None:
-            return Step(presence, (), ignored)
-        if motion is not None and _is_outlier(motion, ping, policy):
-            suspicious = msgspec.structs.replace(motion, suspect=(at_ms, ping.lat, ping.lng))
-            return Step(_replaced(presence, last_at_ms=at_ms, motion=suspicious), (), Ignored.OUTLIER)
+    if motion is not None and _is_outlier(motion, ping, policy):
+        suspicious = _replaced(motion, suspect=(at_ms, ping.lat, ping.lng))
+        return Step(_replaced(presence, last_at_ms=at_ms, motion=suspicious), (), Ignored.OUTLIER)
     told: list[Transition] = []
     if presence.is_present and at_ms - presence.last_at_ms > policy.presence_ttl_s * 1000:
         told += _timed_out(presence, ping.user_id, index, policy)
@@ -100,7 +101,7 @@ def step(
     if policy.keeps_fix:
         motion = Motion(ping.lat, ping.lng, at_ms)
     if len(told) > 1:
-        told = _ordered(told, index)
+        told = ordered(told, index)
     return Step(Presence(at_ms, stays, near, motion), tuple(told))
 
 
@@ -110,7 +111,7 @@ def tick(presence: Presence, user_id: str, index: GeofenceIndex, policy: Policy,
         return Step(presence)
     silent_ms = now_ms - presence.last_at_ms
     if silent_ms > policy.presence_ttl_s * 1000:
-        told = _ordered(_timed_out(presence, user_id, index, policy), index)
+        told = ordered(_timed_out(presence, user_id, index, policy), index)
         return Step(Presence(presence.last_at_ms), tuple(told))
     if silent_ms > policy.dwell_gap_s * 1000:
         return Step(presence)
@@ -121,7 +122,7 @@ def tick(presence: Presence, user_id: str, index: GeofenceIndex, policy: Policy,
         stays.append(_replaced(stay, dwelled_s=due_s[-1]) if due_s else stay)
     if not told:
         return Step(presence)
-    return Step(_replaced(presence, stays=tuple(stays)), tuple(_ordered(told, index)))
+    return Step(_replaced(presence, stays=tuple(stays)), tuple(ordered(told, index)))
 
 
 def next_due_ms(presence: Presence, policy: Policy) -> int | None:
@@ -137,11 +138,6 @@ def next_due_ms(presence: Presence, policy: Policy) -> int | None:
                 if n > stay.dwelled_s and reached_ms <= fresh_until_ms:
                     due_ms = min(due_ms, reached_ms)
     return due_ms
-
-
-def visit_id(user_id: str, geofence_id: str, since_ms: int) -> str:
-    """The name of a visit: the same for every worker that steps the same ping."""
-    return blake2b(f"{user_id}\n{geofence_id}\n{since_ms}".encode(), digest_size=8).hexdigest()
 
 
 class _Stepper:
@@ -280,6 +276,7 @@ class _Stepper:
 
 
 _replaced = msgspec.structs.replace
+_RAW: Final = Policy.RAW
 
 
 def _disbelief(ping: Ping, policy: Policy, now_ms: int) -> Ignored | None:
@@ -346,22 +343,3 @@ def _timed_out(presence: Presence, user_id: str, index: GeofenceIndex, policy: P
         for stay in presence.stays
         if stay.standing >= Standing.INSIDE
     ]
-
-
-_RANK: Final = {
-    TransitionKind.EXIT: 0,
-    TransitionKind.ENTER: 1,
-    TransitionKind.DWELL: 2,
-    TransitionKind.NEARBY: 3,
-    TransitionKind.PASS_BY: 4,
-}
-
-
-def _ordered(told: list[Transition], index: GeofenceIndex) -> list[Transition]:
-    def place(transition: Transition) -> tuple[int, float, str, int]:
-        geofence = index.get(transition.geofence_id)
-        priority = geofence.properties.get("priority") if geofence else None
-        rank = -float(priority) if isinstance(priority, int | float) else 0.0
-        return _RANK.get(transition.kind, 9), rank, transition.geofence_id, transition.dwell_s or 0
-
-    return sorted(told, key=place)
