@@ -67,6 +67,8 @@ def decode(document: object, kind: type[T]) -> T:
 
 def faults(value: object, expected: inspect.Type, pointer: str) -> Iterator[Fault]:
     """Every way in which ``value`` is not of type ``expected``, depth first."""
+    if isinstance(expected, inspect.Metadata):
+        expected = expected.type
     if isinstance(expected, inspect.UnionType):
         expected = _branch(value, expected)
     if isinstance(expected, inspect.StructType) and isinstance(value, Mapping):
@@ -128,6 +130,8 @@ def _python_type(expected: inspect.Type) -> Any:
             return _annotated(int, gt=gt, ge=ge, lt=lt, le=le, multiple_of=multiple_of)
         case inspect.FloatType(gt, ge, lt, le, multiple_of):
             return _annotated(float, gt=gt, ge=ge, lt=lt, le=le, multiple_of=multiple_of)
+        case inspect.Metadata(inner):
+            return _python_type(inner)
         case inspect.BoolType():
             return bool
         case inspect.NoneType():
