@@ -28,7 +28,7 @@ MAX_PINGS = 5_000
 
 
 class WalkedPing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One fix of the walk, as in POST /v1/pings without the user."""
+    """One fix of the walk, as in POST /v1/pings; whose it is says the question."""
 
     ts: Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
     lat: Annotated[float, Meta(ge=-90, le=90)]
@@ -37,6 +37,8 @@ class WalkedPing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speed: Annotated[float, Meta(ge=0)] | None = None
     heading: Annotated[float, Meta(ge=0, le=360)] | None = None
     mock: bool = False
+    user_id: str = ""
+    source: str = ""
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
