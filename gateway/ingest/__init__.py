@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.ingest.gathering import GATHERER, Gatherer
 from gateway.ingest.pings import post_pings
+from gateway.web.context import CONTEXT
 from gateway.web.operations import Operation, routes_of
 
 OPERATIONS: tuple[Operation, ...] = (post_pings,)
@@ -12,5 +14,6 @@ OPERATIONS: tuple[Operation, ...] = (post_pings,)
 
 
 def mount(app: web.Application) -> None:
-    """Give ``app`` this room's routes."""
+    """Give ``app`` this room's routes and what they keep while it runs."""
+    app[GATHERER] = Gatherer(app[CONTEXT].pipeline.handle)
     app.add_routes(routes_of(OPERATIONS))

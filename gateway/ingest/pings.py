@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway.clock import now_ms
 from gateway.ingest.decode import Rejected, WirePing, decode_pings
+from gateway.ingest.gathering import GATHERER
 from gateway.web.admission import ADMISSION
 from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
@@ -47,5 +48,5 @@ async def post_pings(request: web.Request) -> web.StreamResponse:
         context.metrics.pings_rejected.labels(refused.code).inc()
     if decoded.pings:
         with request.app[ADMISSION].admitted(len(decoded.pings)):
-            await context.pipeline.handle(decoded.pings, received_at_ms)
+            await request.app[GATHERER].take(decoded.pings, received_at_ms)
     return json_answer(Accepted(len(decoded.pings), decoded.rejected), status=202)
