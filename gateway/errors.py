@@ -18,7 +18,9 @@ class GeopushError(Exception):
     title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, detail: str, *, pointer: str | None = None, retry_after_s: int | None = None, **extra: Any) -> None:
+    def __init__(
+        self, detail: str, *, pointer: str | None = None, retry_after_s: int | None = None, **extra: Any
+    ) -> None:
         """``pointer`` is the JSON pointer of the offending member; ``extra`` joins the problem document."""
         super().__init__(detail)
         self.detail = detail
@@ -38,7 +40,9 @@ class InvalidDocument(GeopushError):
 
     status, code, title = 422, "invalid_document", "Invalid document"
 
-    def __init__(self, detail: str, *, errors: Sequence[dict[str, Any]] = (), pointer: str | None = None, **extra: Any) -> None:
+    def __init__(
+        self, detail: str, *, errors: Sequence[dict[str, Any]] = (), pointer: str | None = None, **extra: Any
+    ) -> None:
         """Each of ``errors``: {"pointer" or "index"/"line", "code", "detail"}."""
         super().__init__(detail, pointer=pointer, **extra)
         if errors:

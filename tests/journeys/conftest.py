@@ -1,4 +1,4 @@
-"""A whole gateway for a journey: embedded Redis, the delivery sandbox through the real libraries, HTTP on a free port."""
+"""A whole gateway for a journey: embedded Redis, the sandbox through the real libraries, HTTP on a free port."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ async def open_shop(journey: Journey, **changes: Any) -> None:
     await journey.call("PUT", "/v1/offers/coffee", offer(**changes))
 
 
-async def welcome(journey: Journey, user_id: str, platform: str = "apns", *, token: str = "", push: bool = True) -> None:
+async def welcome(
+    journey: Journey, user_id: str, platform: str = "apns", *, token: str = "", push: bool = True
+) -> None:
     """A shopper with consent and one device."""
     consent = {"location": True, "push": push, "profiling": True}
     await journey.call("PUT", f"/v1/users/{user_id}", {"locale": "en", "consent": consent})

@@ -20,7 +20,15 @@ from tests.journeys.conftest import INSIDE, OUTSIDE, SQUARE, Journey, offer, ope
 
 def ping(user_id: str, at_ms: int, point: tuple[float, float] = INSIDE, **more: Any) -> dict[str, Any]:
     lat, lon = point
-    return {"user_id": user_id, "ts": at_ms, "lat": lat, "lon": lon, "accuracy": 5, "speed": None, "heading": None} | more
+    return {
+        "user_id": user_id,
+        "ts": at_ms,
+        "lat": lat,
+        "lon": lon,
+        "accuracy": 5,
+        "speed": None,
+        "heading": None,
+    } | more
 
 
 @pytest.mark.parametrize("platform", ["apns", "fcm"])
