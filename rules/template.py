@@ -16,6 +16,8 @@ import liquid
 from liquid.exceptions import LiquidError, UndefinedError
 from liquid.undefined import StrictDefaultUndefined
 
+from rules.strict import nearest
+
 MAX_OUTPUT_BYTES = 4096
 """The most that APNs and FCM carry, envelope included; a single text cannot use more."""
 MAX_ITERATIONS = 100
@@ -100,11 +102,15 @@ class Template:
             raise TemplateFault(str(error) or type(error).__name__) from None
 
     def variables(self) -> frozenset[str]:
-        """Paths of every variable read, dotted."""
+        """Paths of every variable read, dotted. Raises TemplateFault for a filter that does not exist."""
         if self._bound is None:
             return frozenset()
-        found = self._bound.analyze().globals
-        return frozenset(".".join(str(s) for s in v.segments) for spans in found.values() for v in spans)
+        found = self._bound.analyze()
+        for name, spans in found.filters.items():
+            if name not in _ENVIRONMENT.filters:
+                hint = nearest(name, _ENVIRONMENT.filters)
+                raise TemplateFault(f"{_place(self.source, spans[0].index)}: there is no filter {name!r}; {hint}")
+        return frozenset(".".join(map(str, v.segments)) for reads in found.globals.values() for v in reads)
 
 
 @lru_cache(maxsize=16_384)
@@ -118,6 +124,9 @@ def _explain(error: LiquidError, source: str) -> str:
     token = getattr(error, "token", None)
     if isinstance(error, UndefinedError) or token is None or token.start_index < 0:
         return message
-    before = source[: token.start_index]
-    line, column = before.count("\n") + 1, token.start_index - (before.rfind("\n") + 1) + 1
-    return f"line {line}, column {column}: {message}"
+    return f"{_place(source, token.start_index)}: {message}"
+
+
+def _place(source: str, index: int) -> str:
+    before = source[:index]
+    return f"line {before.count(chr(10)) + 1}, column {index - before.rfind(chr(10))}"

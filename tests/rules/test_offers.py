@@ -111,7 +111,7 @@ def test_a_document_comes_back_as_it_was_written() -> None:
 def test_attributes_that_the_brand_declares_are_type_checked() -> None:
     """Once the policy names attributes, an audience or a text that reads another is refused with the nearest."""
     policy = parse_policy({"attributes": {"age": "int", "vip": "bool"}})
-    assert parse_offer(document(audience="has(user.age) && user.age > 17 && user.vip"), policy)
+    assert parse_offer(document(audience="has(user.age) && user.age > 17 && user.vip"), policy).audience
     for fields, hint in (
         ({"audience": "user.aeg > 17"}, "did you mean 'age'?"),
         ({"audience": "user.age == 'old'"}, "no matching overload"),

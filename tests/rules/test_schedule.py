@@ -148,7 +148,7 @@ def test_in_every_zone_the_next_start_is_in_the_window_and_not_missed(
 ) -> None:
     """Outside a window the next start lies ahead, within it, and no quarter of an hour before it holds."""
     clock = [f"{quarter // 4:02}:{quarter % 4 * 15:02}" for quarter in (start, (start + length) % 96)]
-    windows = WeeklyWindows.of([(tuple(days), *clock)])
+    windows = WeeklyWindows.of([(tuple(days), clock[0], clock[1])])
     now = local(at_ms, ZoneInfo(zone))
     if windows.holds(minute_of_week(now)):
         ends = windows.end_of(now)
