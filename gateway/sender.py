@@ -122,7 +122,7 @@ class Sender:
                 continue
             try:
                 jobs.append((entry, PushJob.decode(entry.job)))
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 _log.error("an outbox entry cannot be read and is dropped", detail=str(error))
                 await self._store.outbox.ack([entry])
         if not jobs:

@@ -93,7 +93,7 @@ def _result(request: NotificationRequest, reply: Reply) -> ApnsResult:
     """The reply as aioapns would give it; a body that is no JSON leaves the reason empty."""
     refusal = _Refusal()
     if reply.status != 200:
-        with contextlib.suppress(msgspec.MsgspecError):
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
             refusal = _decode(reply.body)
     result = ApnsResult(request.notification_id, str(reply.status), refusal.reason or None, refusal.timestamp)
     result.retry_after_s = retry_after_s(reply.header("retry-after"), now_ms())

@@ -53,7 +53,7 @@ class PushJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def decode(cls, entry: bytes) -> PushJob:
-        """The job of an outbox entry. Raises msgspec.DecodeError or ValidationError on foreign bytes."""
+        """The job of an outbox entry. Raises msgspec.MsgspecError or UnicodeDecodeError on foreign bytes."""
         return _DECODER.decode(entry)
 
 

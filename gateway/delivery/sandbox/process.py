@@ -57,7 +57,7 @@ class SandboxProcess:
         try:
             line = await asyncio.wait_for(output.readline(), START_TIMEOUT_S)
             self.addresses = msgspec.json.decode(line, type=Addresses, dec_hook=lambda kind, text: kind(text))
-        except (TimeoutError, msgspec.DecodeError) as error:
+        except (TimeoutError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             await self.stop()
             raise ConfigError("The delivery sandbox did not start: are its ports taken?") from error
         return self.addresses

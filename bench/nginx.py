@@ -1,0 +1,107 @@
+"""nginx as APNs and FCM: real HTTP/2 over TLS, written by others. For bench.delivery and for tests/faults.
+
+The first word of a device token decides the answer (``gone`` 410, ``bad`` 400, ``busy`` 429, ``down`` 503; anything
+else 200); for FCM, whose token is in the body, the first part of the path does. A connection ends with GOAWAY after
+``requests_per_connection``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_CONFIG = """
+daemon off;
+worker_processes 1;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  log_format ids '$http_apns_id$http_x_push_id $status';
+  access_log {log};
+  client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
+  uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+  default_type application/json;
+  http2_max_concurrent_streams 1000;
+  keepalive_timeout 600s;
+  server {{
+    listen 127.0.0.1:{port} ssl http2;
+    ssl_certificate {certificate}; ssl_certificate_key {certificate};
+    keepalive_requests {requests_per_connection};
+    add_header apns-id $http_apns_id always;
+    location ~ ^/3/device/gone {{ return 410 '{{"reason":"Unregistered","timestamp":1700000000000}}'; }}
+    location ~ ^/3/device/bad  {{ return 400 '{{"reason":"BadDeviceToken"}}'; }}
+    location ~ ^/3/device/busy {{ add_header retry-after 2 always; return 429 '{{"reason":"TooManyRequests"}}'; }}
+    location ~ ^/3/device/down {{ return 503 '{{"reason":"ServiceUnavailable"}}'; }}
+    location /3/device/ {{ return 200; }}
+    location /gone/ {{ return 404 '{gone}'; }}
+    location /busy/ {{ add_header retry-after 2 always; return 429 '{busy}'; }}
+    location /down/ {{ return 503 '{down}'; }}
+    location /v1/ {{ return 200 '{{"name":"projects/p/messages/1"}}'; }}
+  }}
+}}
+"""
+
+_DETAIL = '"details":[{{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"{0}"}}]'
+
+
+def _error(status: int, rpc: str, code: str) -> str:
+    return f'{{"error":{{"code":{status},"message":"{code}","status":"{rpc}",{_DETAIL.format(code)}}}}}'
+
+
+class Nginx:
+    """``with Nginx(directory, certificate) as nginx: nginx.port``. ``certificate`` is a PEM of both halves."""
+
+    def __init__(
+        self, directory: Path, certificate: Path, *, requests_per_connection: int = 1000, logs: bool = False
+    ) -> None:
+        """With ``logs`` each request's ``apns-id`` and status can be read back."""
+        self._directory = directory
+        self._log = directory / "access.log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        config = directory / "nginx.conf"
+        config.write_text(
+            _CONFIG.format(
+                dir=directory,
+                port=self.port,
+                certificate=certificate,
+                requests_per_connection=requests_per_connection,
+                log=f"{self._log} ids" if logs else "off",
+                gone=_error(404, "NOT_FOUND", "UNREGISTERED"),
+                busy=_error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
+                down=_error(503, "UNAVAILABLE", "UNAVAILABLE"),
+            )
+        )
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        self._command = [program, "-p", str(directory), "-c", str(config), "-e", str(directory / "error.log")]
+
+    def __enter__(self) -> Self:
+        """Starts it and waits until it listens."""
+        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return self
+            time.sleep(0.02)
+        self._process.kill()
+        raise RuntimeError(f"nginx did not start: {(self._directory / 'error.log').read_text()}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stops it."""
+        self._process.terminate()
+        self._process.wait(10)
+
+    def requests(self) -> list[tuple[str, int]]:
+        """What it logged since the last call: (apns-id, status)."""
+        lines = self._log.read_text().splitlines()
+        self._log.write_text("")
+        return [(line.rpartition(" ")[0], int(line.rpartition(" ")[2])) for line in lines]
