@@ -93,3 +93,38 @@ def offer_statistics(offer_id: str, day: str) -> str:
 def of_user(partition: int, user_id: str) -> tuple[str, ...]:
     """Every key that holds something of one user under his own name."""
     return presence(partition, user_id), pushes(partition, user_id), profile(partition, user_id)
+
+
+def budget(budget_id: str) -> str:
+    """Hash of what was granted of an offer-wide budget."""
+    return f"gp:{{b:{budget_id}}}:budget"
+
+
+def lease(partition: int, budget_id: str) -> str:
+    """One partition's share of a budget."""
+    return f"gp:{{p{partition:02}}}:lease:{budget_id}"
+
+
+def free_codes(pool: str) -> str:
+    """List of a pool's codes that nobody has."""
+    return f"gp:{{c:{pool}}}:free"
+
+
+def known_codes(pool: str) -> str:
+    """Set of all codes ever put into a pool, so that none is ever put in twice."""
+    return f"gp:{{c:{pool}}}:known"
+
+
+def lent_codes(pool: str) -> str:
+    """Hash of what a pool has lent to which partition."""
+    return f"gp:{{c:{pool}}}:lent"
+
+
+def code_lease(partition: int, pool: str) -> str:
+    """One partition's share of a pool."""
+    return f"gp:{{p{partition:02}}}:codes:{pool}"
+
+
+def stream_session(session: str) -> str:
+    """Frames of a stream's session that were taken, decimal; a string that lives an hour after the connection."""
+    return f"gp:{{w:{session}}}:frames"

@@ -24,9 +24,32 @@ SAVE_PRESENCE = _read("save_presence")
 TAKE_DUE = _read("take_due")
 CLAIM = _read("claim")
 REFUND = _read("refund")
+GRANT = _read("grant")
+ACCEPT_GRANT = _read("accept_grant")
+RELEASE_LEASE = _read("release_lease")
+ADD_CODES = _read("add_codes")
+LEND_CODES = _read("lend_codes")
+ACCEPT_CODES = _read("accept_codes")
+RELEASE_CODES = _read("release_codes")
 ACKNOWLEDGE = _read("acknowledge")
 HOLD = _read("hold")
 COMPARE_AND_SET = _read("compare_and_set")
 COMMIT = _read("commit")
 
-SCRIPTS = (SAVE_PRESENCE, TAKE_DUE, CLAIM, REFUND, ACKNOWLEDGE, HOLD, COMPARE_AND_SET, COMMIT)
+SCRIPTS = (
+    SAVE_PRESENCE,
+    TAKE_DUE,
+    CLAIM,
+    REFUND,
+    GRANT,
+    ACCEPT_GRANT,
+    RELEASE_LEASE,
+    ADD_CODES,
+    LEND_CODES,
+    ACCEPT_CODES,
+    RELEASE_CODES,
+    ACKNOWLEDGE,
+    HOLD,
+    COMPARE_AND_SET,
+    COMMIT,
+)

@@ -10,8 +10,10 @@ from gateway.settings import Settings
 from gateway.store import keys
 from gateway.store.activity import Activity
 from gateway.store.api_keys import ApiKeys
+from gateway.store.budgets import Budgets
 from gateway.store.catalog import Catalog
 from gateway.store.claims import Claims
+from gateway.store.codes import CodePools
 from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.outbox import Outbox
@@ -35,6 +37,8 @@ class Store:
     presence: PresenceStore
     present: PresentUsers
     claims: Claims
+    budgets: Budgets
+    codes: CodePools
     outbox: Outbox
     profiles: Profiles
     catalog: Catalog
@@ -88,6 +92,7 @@ class Store:
         await connection.call("SET", keys.PSEUDONYM_KEY, secrets.token_bytes(PSEUDONYM_KEY_BYTES), "NX")
         pseudonym_key = await connection.call("GET", keys.PSEUDONYM_KEY)
         present = PresentUsers(connection, partitions)
+        budgets, codes = Budgets(connection, partitions), CodePools(connection, partitions)
         store = cls(
             connection=connection,
             embedded=embedded,
@@ -100,7 +105,9 @@ class Store:
                 fix_ttl_s=settings.fix_ttl_s,
             ),
             present=present,
-            claims=Claims(connection, partitions),
+            claims=Claims(connection, partitions, budgets, codes),
+            budgets=budgets,
+            codes=codes,
             outbox=Outbox(connection, partitions),
             profiles=Profiles(connection, partitions),
             catalog=Catalog(connection),

@@ -1,23 +1,49 @@
--- Claims at most one push for each of several users of one partition: the best candidate whose limits allow it.
--- Each user's claim is all or nothing: the past push and the outbox entry are written together or not at all.
+-- Claims at most one push for each of several users of one partition: the best candidate whose limits and budgets
+-- allow it. Each user's claim is all or nothing: past push, units, code and outbox entry, or none of them.
 --
 -- KEYS[1]  stream outbox: entries {job = bytes}
 -- KEYS[2+] string pushes of each user: cmsgpack list, oldest first, of
---            {at_ms, push_id, offer_id, geofence_id, brand, kind}; kind 0 push, 1 transactional, 2 ghost
--- ARGV[1]  most past pushes kept per user
--- ARGV[2]  how long a past push is kept, ms
--- ARGV[3+] one cmsgpack per user, in the order of KEYS[2+]: {at_ms, job, candidates best first}, a candidate being
---            {push_id, offer_id, geofence_id, brand, kind, limits}, a limit
+--            {at_ms, push_id, offer_id, geofence_id, brand, kind, budget ids, pool, code}; kind 0 push,
+--            1 transactional, 2 ghost; the last three only where something was taken
+-- KEYS[..] string lease of each budget: cmsgpack {received, returned, units}, see grant.lua; and
+--          string lease of each code pool: cmsgpack {batch, returns, codes, returning}, see lend_codes.lua
+-- ARGV[1]  how many users: KEYS[2] to KEYS[users + 1]
+-- ARGV[2]  most past pushes kept per user
+-- ARGV[3]  how long a past push is kept, ms
+-- ARGV[4+] one cmsgpack per user, in the order of KEYS[2+]: {at_ms, job, candidates best first}, a candidate being
+--            {push_id, offer_id, geofence_id, brand, kind, limits, budgets, pools}, a limit
 --            {rule, field, value, since_ms, max_pushes, window_ms}; field 3 offer, 4 store, 5 brand, 0 any push;
+--            a budget, and the one pool or none, {rule, id, index of its lease in KEYS, 1 if it is known to be spent};
 --          then the candidates' outbox entries: the first of a user's is ARGV[job], in the order of his candidates
--- returns  cmsgpack list, per user {winner from 0 or -1, refusals}, a refusal {rule, free_at_ms or -1};
---            candidates after the winner were not asked
+-- returns  cmsgpack list, per user {winner from 0, refusals, {}}, a refusal {rule, free_at_ms or -1}; winner -1 if all
+--            were refused; -2 if leases must be filled first: then the third is their indexes in KEYS, and
+--            nothing was decided for the user; candidates after the winner were not asked
 --
 -- Limits count as rules.pressure does: past pushes with at_ms > since_ms. Transactional pushes count towards
--- nothing but their own offer; ghosts (held-out users) only towards other ghosts. A push id is claimed once.
-local PUSH, TRANSACTIONAL, GHOST = 0, 1, 2
+-- nothing but their own offer; ghosts (held-out users) only towards other ghosts, and take nothing. A push id is
+-- claimed once. The drawn code replaces the placeholder of rules.message, plain or percent-encoded, in the entry.
+local TRANSACTIONAL, GHOST = 1, 2
 local OFFER = 3
-local kept, horizon_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local CODE, CODE_IN_LINK = '\226\129\160code\226\129\160', '%%E2%%81%%A0code%%E2%%81%%A0'
+local users, kept, horizon_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local leases = {}
+local function lease(index)
+  if not leases[index] then
+    local stored = redis.call('GET', KEYS[index])
+    leases[index] = stored and cmsgpack.unpack(stored) or {0, 0, 0}
+  end
+  return leases[index]
+end
+
+local pools = {}
+local function pool(index)
+  if not pools[index] then
+    local stored = redis.call('GET', KEYS[index])
+    pools[index] = stored and cmsgpack.unpack(stored) or {0, 0, {}, {}}
+  end
+  return pools[index]
+end
 
 local function counts(past, field, value, since_ms, kind)
   if past[1] <= since_ms or (field ~= 0 and past[field] ~= value) then
@@ -25,10 +51,10 @@ local function counts(past, field, value, since_ms, kind)
   elseif past[6] == TRANSACTIONAL then
     return field == OFFER
   end
-  return past[6] == PUSH or kind == GHOST
+  return past[6] ~= GHOST or kind == GHOST
 end
 
-local function refusal(candidate, history)
+local function refusal_by_limit(candidate, history)
   for _, past in ipairs(history) do
     if past[2] == candidate[1] then
       return {'already_claimed', -1}
@@ -49,38 +75,96 @@ local function refusal(candidate, history)
   end
 end
 
-local function remember(key, history, at_ms, candidate)
+local function refusal_by_budget(candidate, lacking)
+  for _, budget in ipairs(candidate[7]) do
+    local rule, _, index, is_spent = unpack(budget)
+    if lease(index)[3] < 1 then
+      if is_spent == 1 then
+        return {rule, -1}
+      end
+      lacking[#lacking + 1] = index
+    end
+  end
+  for _, wanted in ipairs(candidate[8]) do
+    local rule, _, index, is_spent = unpack(wanted)
+    if #pool(index)[3] == 0 then
+      if is_spent == 1 then
+        return {rule, -1}
+      end
+      lacking[#lacking + 1] = index
+    end
+  end
+end
+
+local function take(candidate)
+  local taken, drawn_from, code = {}, '', ''
+  for place, budget in ipairs(candidate[7]) do
+    local held = lease(budget[3])
+    held[3] = held[3] - 1
+    redis.call('SET', KEYS[budget[3]], cmsgpack.pack(held), 'KEEPTTL')
+    taken[place] = budget[2]
+  end
+  for _, wanted in ipairs(candidate[8]) do
+    local held = pool(wanted[3])
+    code = table.remove(held[3])
+    redis.call('SET', KEYS[wanted[3]], cmsgpack.pack(held))
+    drawn_from = wanted[2]
+  end
+  return taken, drawn_from, code
+end
+
+local function remember(key, history, past)
   local place = #history + 1
-  while place > 1 and history[place - 1][1] > at_ms do
+  while place > 1 and history[place - 1][1] > past[1] do
     place = place - 1
   end
-  table.insert(history, place, {at_ms, candidate[1], candidate[2], candidate[3], candidate[4], candidate[5]})
-  while #history > kept or history[1][1] < at_ms - horizon_ms do
+  table.insert(history, place, past)
+  while #history > kept or history[1][1] < past[1] - horizon_ms do
     table.remove(history, 1)
   end
   redis.call('SET', key, cmsgpack.pack(history), 'PX', horizon_ms)
 end
 
-local results = {}
-for number = 1, #KEYS - 1 do
-  local key = KEYS[1 + number]
-  local at_ms, job, candidates = unpack(cmsgpack.unpack(ARGV[2 + number]))
+local function win(key, history, at_ms, candidate, job)
+  local past = {at_ms, candidate[1], candidate[2], candidate[3], candidate[4], candidate[5]}
+  if candidate[5] ~= GHOST then
+    local taken, drawn_from, code = take(candidate)
+    if #taken > 0 or code ~= '' then
+      past[7], past[8], past[9] = taken, drawn_from, code
+    end
+    if code ~= '' then
+      job = string.gsub(string.gsub(job, CODE, code), CODE_IN_LINK, code)
+    end
+    redis.call('XADD', KEYS[1], '*', 'job', job)
+  end
+  remember(key, history, past)
+end
+
+local function decide(key, at_ms, candidates, first_job)
   local stored = redis.call('GET', key)
   local history = stored and cmsgpack.unpack(stored) or {}
-  local winner, refusals = -1, {}
+  local refusals = {}
   for rank, candidate in ipairs(candidates) do
-    local refused = refusal(candidate, history)
+    local lacking = {}
+    local refused = refusal_by_limit(candidate, history)
+    if not refused and candidate[5] ~= GHOST then
+      refused = refusal_by_budget(candidate, lacking)
+    end
     if refused then
       refusals[rank] = refused
+    elseif #lacking > 0 then
+      return {-2, {}, lacking}
     else
-      winner = rank - 1
-      remember(key, history, at_ms, candidate)
-      if candidate[5] ~= GHOST then
-        redis.call('XADD', KEYS[1], '*', 'job', ARGV[job + winner])
-      end
-      break
+      win(key, history, at_ms, candidate, ARGV[first_job + rank - 1])
+      return {rank - 1, refusals, {}}
     end
   end
-  results[number] = {winner, refusals}
+  return {-1, refusals, {}}
+end
+
+local results = {}
+for number = 1, users do
+  local at_ms, first_job, candidates = unpack(cmsgpack.unpack(ARGV[3 + number]))
+  results[number] = decide(KEYS[1 + number], at_ms, candidates, first_job)
 end
 return cmsgpack.pack(results)
