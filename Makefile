@@ -83,9 +83,10 @@ $(TOOLS): deploy/requirements-dev.txt $(RUNTIME)
 
 $(CONSOLE_PACKAGES): $(CONSOLE)/package-lock.json
 	@bash deploy/node.sh
+	@echo "Building the web console …"
 	@npm --prefix $(CONSOLE) ci --silent
 	@touch $@
 
 $(CONSOLE_BUILT): $(CONSOLE_PACKAGES) $(CONSOLE_SOURCES)
-	@npm --prefix $(CONSOLE) run --silent build
+	@npm --prefix $(CONSOLE) run --silent build -- --logLevel warn
 	@touch $@
