@@ -58,7 +58,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
     rate = successes / trials
     centre = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    return Interval(rate, max(0.0, centre - half), min(1.0, centre + half))
+    return Interval(rate, max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half)))
 
 
 def lift(treated: tuple[int, int], control: tuple[int, int], confidence: float = 0.95) -> Interval:
