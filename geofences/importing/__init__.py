@@ -5,5 +5,6 @@ Nothing half-good gets through: a feature is a valid geofence or a ``FeatureErro
 
 from geofences.importing.geojson import UnreadableCollection, parse_collection, parse_feature
 from geofences.importing.limits import FeatureError, Limits
+from geofences.importing.restoring import restore_features
 
-__all__ = ["FeatureError", "Limits", "UnreadableCollection", "parse_collection", "parse_feature"]
+__all__ = ["FeatureError", "Limits", "UnreadableCollection", "parse_collection", "parse_feature", "restore_features"]
