@@ -12,7 +12,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.console.serve import DIST
+from gateway.store.embedded import EmbeddedRedis
 from tests.console.canned import CannedGateway, real_stores
+from tests.console.served import Served, serving
 
 CONSOLE = DIST.parent
 CHROMIUM_FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -67,3 +69,18 @@ async def canned() -> AsyncIterator[CannedGateway]:
     await gateway.start()
     yield gateway
     await gateway.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def console_redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """One Redis for all tests; each begins by emptying it."""
+    server = await EmbeddedRedis.start(tmp_path_factory.mktemp("redis"))
+    yield server.url
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(console_redis_url: str) -> AsyncIterator[Served]:
+    """A real gateway with real stores, nobody in it, and no sender."""
+    async with serving(console_redis_url, run_sender=False) as served:
+        yield served

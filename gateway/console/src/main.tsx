@@ -2,6 +2,8 @@ import "@fontsource-variable/inter";
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./styles/tokens.css";
 import "./styles/shell.css";
+import "./styles/parts.css";
+import "./styles/map.css";
 import "./styles/live.css";
 import { render } from "preact";
 import { restore } from "./session";

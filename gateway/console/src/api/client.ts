@@ -35,6 +35,7 @@ export interface Request {
   body?: Blob | string;
   type?: string;
   ifMatch?: string;
+  ifNoneMatch?: string;
   signal?: AbortSignal;
   /** Instead of the key signed in with: to try a key before it is kept. */
   as?: string;
@@ -53,6 +54,7 @@ export async function send(path: string, request: Request = {}): Promise<Respons
   const secret = request.as ?? key.value;
   if (secret) headers.set("Authorization", `Bearer ${secret}`);
   if (request.ifMatch) headers.set("If-Match", request.ifMatch);
+  if (request.ifNoneMatch) headers.set("If-None-Match", request.ifNoneMatch);
   const hasJson = request.json !== undefined;
   const type = request.type ?? (hasJson ? "application/json" : undefined);
   if (type) headers.set("Content-Type", type);

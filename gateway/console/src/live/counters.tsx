@@ -9,7 +9,7 @@ export function CountersPanel() {
   const { pushes, failed, refusals } = counters.value;
   const accepted = total(pushes);
   return (
-    <section class="panel counters" aria-label="Figures">
+    <section class="panel at-left counters" aria-label="Figures">
       <Figure label="Pings per second" value={rate(pingsPerS)} history={pingsHistory} />
       <Figure label="Users present" value={count(usersPresent)} history={usersHistory} tone="present" />
       <div class="tally" data-tone="push">

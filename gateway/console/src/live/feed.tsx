@@ -2,10 +2,11 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { geofenceName, geofences, loading, offerName } from "../catalog";
+import { geofenceName, geofences, load, loading, offerName } from "../catalog";
 import { duration, timeOfDay } from "../format";
 import { Icon } from "../shell/icon";
-import { NoDecisions, NoStores, Trouble } from "./empty";
+import { Trouble } from "../ui/empty";
+import { NoDecisions, NoStores } from "./lessons";
 import { linesOf, type PushLine, type RefusalLine } from "./lines";
 import { chosenStore, feed, type FeedItem, stream } from "./state";
 import { StoreCard } from "./store-card";
@@ -35,7 +36,7 @@ const shown = computed(() =>
 
 export function FeedPanel() {
   return (
-    <section class="panel feed" aria-label="Pushes and refusals">
+    <section class="panel at-right side" aria-label="Pushes and refusals">
       <header class="feed-head">
         <div class="segments" role="group" aria-label="Show">
           {FILTERS.map(([value, label]) => (
@@ -62,8 +63,8 @@ export function FeedPanel() {
 
 function Items() {
   const state = stream.value;
-  if (loading.value instanceof Error) return <Trouble problem={loading.value} />;
-  if (state.phase === "refused") return <Trouble problem={state.problem} />;
+  if (loading.value instanceof Error) return <Trouble problem={loading.value} retry={() => void load()} />;
+  if (state.phase === "refused") return <Trouble problem={state.problem} retry={() => location.reload()} />;
   if (loading.value === "ready" && geofences.value.size === 0) return <NoStores />;
   if (shown.value.length === 0) return <NoDecisions atStore={chosenStore.value !== null} />;
   return (

@@ -1,40 +1,36 @@
 // Live: stores, people and pushes on one map, as they happen.
 
 import { effect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { geofences, loading } from "../catalog";
+import { useEffect } from "preact/hooks";
+import { geofences } from "../catalog";
 import { mark } from "../map/marks";
 import { middleOf } from "../map/shapes";
-import { MapView, type Padding } from "../map/view";
-import { theme } from "../theme";
+import { MapStage } from "../map/stage";
+import type { MapView } from "../map/view";
 import { CountersPanel } from "./counters";
 import { FeedPanel } from "./feed";
-import { cells, chosenStore, moment, start } from "./state";
+import { cells, chosenStore, moment } from "./state";
 
 export function LivePage() {
-  const ground = useRef<HTMLDivElement>(null);
-  useEffect(start, []);
-  useEffect(() => draw(ground.current!), []);
+  useEffect(() => () => void (chosenStore.value = null), []);
   return (
-    <div class="live">
-      <div class="live-map" ref={ground} role="application" aria-label="Map of stores and users present" />
+    <div class="stage">
+      <MapStage label="Map of stores and users present" connect={connect} />
       <CountersPanel />
       <FeedPanel />
     </div>
   );
 }
 
-function draw(container: HTMLElement): () => void {
-  const view = new MapView(container, theme.peek(), clearOfPanels);
+function connect(view: MapView): () => void {
   view.onChoose((id) => (chosenStore.value = id));
   const stops = [
-    effect(() => view.paint(theme.value)),
-    effect(() => view.showStores(geofences.value)),
-    effect(() => {
-      if (loading.value === "ready" && geofences.value.size > 0) view.keepView();
-    }),
     effect(() => view.showPresence(cells.value)),
-    effect(() => view.choose(geofences.peek().get(chosenStore.value ?? "") ?? null)),
+    effect(() => {
+      const store = geofences.peek().get(chosenStore.value ?? "");
+      view.highlight(store ? [store] : []);
+      if (store) view.approach(store);
+    }),
     effect(() => {
       for (const item of moment.value) {
         const geofence = geofences.peek().get(item.event.geofence_id);
@@ -42,14 +38,5 @@ function draw(container: HTMLElement): () => void {
       }
     }),
   ];
-  return () => {
-    stops.forEach((stop) => stop());
-    view.remove();
-  };
-}
-
-/** Room for the panels that lie over the map, so that what is shown is not behind them. */
-function clearOfPanels(): Padding {
-  const width = (panel: string): number => document.querySelector(panel)?.getBoundingClientRect().width ?? 0;
-  return { top: 40, bottom: 40, left: width(".counters") + 40, right: width(".feed") + 40 };
+  return () => stops.forEach((stop) => stop());
 }

@@ -57,14 +57,34 @@ export function middleOf(geofence: GeofenceFeature): [number, number] {
   const { geometry } = geofence;
   if (geometry.type === "Point") return [geometry.coordinates[0]!, geometry.coordinates[1]!];
   const rings = geometry.type === "Polygon" ? [geometry.coordinates[0]!] : geometry.coordinates.map((part) => part[0]!);
-  const corners = rings.flatMap((ring) => ring.slice(1));
+  return ringMiddle(rings.flatMap((ring, part) => (part === 0 ? ring : ring.slice(1))));
+}
+
+/** The mean of a closed ring's corners. */
+export function ringMiddle(ring: readonly Position[]): [number, number] {
+  const corners = ring.slice(1);
   const total = corners.reduce<[number, number]>((sum, at) => [sum[0] + at[0]!, sum[1] + at[1]!], [0, 0]);
   return [total[0] / corners.length, total[1] / corners.length];
 }
 
-/** [west, south, east, north] of all geofences, or null where there are none. */
-export function boundsOf(geofences: Iterable<GeofenceFeature>): [number, number, number, number] | null {
-  let bounds: [number, number, number, number] | null = null;
+/** Great-circle distance (haversine). */
+export function distanceM(from: Position, to: Position): number {
+  const [lng1 = 0, lat1 = 0] = from.map(radians);
+  const [lng2 = 0, lat2 = 0] = to.map(radians);
+  const h = Math.sin((lat2 - lat1) / 2) ** 2 + Math.cos(lat1) * Math.cos(lat2) * Math.sin((lng2 - lng1) / 2) ** 2;
+  return 2 * EARTH_RADIUS_M * Math.asin(Math.sqrt(h));
+}
+
+function radians(degrees: number): number {
+  return (degrees * Math.PI) / 180;
+}
+
+/** West, south, east, north. */
+export type Bounds = [number, number, number, number];
+
+/** Around the middles of all geofences; null where there are none. */
+export function boundsOf(geofences: Iterable<GeofenceFeature>): Bounds | null {
+  let bounds: Bounds | null = null;
   for (const geofence of geofences) {
     const [lng, lat] = middleOf(geofence);
     bounds = bounds

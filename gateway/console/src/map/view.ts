@@ -7,45 +7,36 @@ import type { GeofenceFeature } from "../api/types";
 import type { Theme } from "../theme";
 import { layers, SOURCES } from "./layers";
 import { PALETTES } from "./palette";
-import { areas, boundsOf, hexagons, middleOf, middles } from "./shapes";
+import { areas, type Bounds, boundsOf, hexagons, middleOf, middles } from "./shapes";
 
 setWorkerUrl(workerUrl);
 
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
+const CLOSE_ZOOM = 16.5;
+const MARGIN_PX = 40;
 
-export interface Padding {
-  top: number;
-  right: number;
-  bottom: number;
-  left: number;
-}
+/** Where the last map was left, so that moving between pages does not move the reader. */
+let left: { center: [number, number]; zoom: number } | null = null;
 
 export class MapView {
   readonly map: Maplibre;
   private readonly ready: Promise<void>;
   private hovered: string | null = null;
-  private hasFitted = false;
+  private hasPlace = left !== null;
 
-  constructor(
-    container: HTMLElement,
-    theme: Theme,
-    private readonly padding: () => Padding,
-  ) {
+  constructor(container: HTMLElement, theme: Theme) {
+    const sources = Object.values(SOURCES).map((name) => [name, { type: "geojson", data: NOTHING, promoteId: "id" }]);
     this.map = new Maplibre({
       container,
       style: {
         version: 8,
         sources: {
+          ...Object.fromEntries(sources),
           [SOURCES.ground]: { type: "geojson", data: "/console/ground.geojson" },
-          [SOURCES.stores]: { type: "geojson", data: NOTHING, promoteId: "id" },
-          [SOURCES.middles]: { type: "geojson", data: NOTHING },
-          [SOURCES.chosen]: { type: "geojson", data: NOTHING },
-          [SOURCES.cells]: { type: "geojson", data: NOTHING },
         },
         layers: layers(PALETTES[theme]),
       },
-      center: [0, 20],
-      zoom: 1.5,
+      ...(left ?? { center: [0, 20], zoom: 1.5 }),
       attributionControl: false,
       dragRotate: false,
       pitchWithRotate: false,
@@ -61,8 +52,9 @@ export class MapView {
   /** Calls back with the id of a store that is clicked, or null for a click beside all stores. */
   onChoose(chosen: (id: string | null) => void): void {
     this.map.on("click", (event) => {
-      const [hit] = this.map.queryRenderedFeatures(event.point, { layers: ["stores"] });
-      chosen(typeof hit?.properties["id"] === "string" ? hit.properties["id"] : null);
+      const hits = this.map.queryRenderedFeatures(event.point, { layers: ["stores", "store-dots"] });
+      const id = hits[0]?.properties["id"] as unknown;
+      chosen(typeof id === "string" ? id : null);
     });
   }
 
@@ -76,41 +68,69 @@ export class MapView {
     });
   }
 
-  showStores(geofences: ReadonlyMap<string, GeofenceFeature>): void {
+  /** Draws all stores; the first time it also moves the map to them, until they are `complete`. */
+  showStores(geofences: ReadonlyMap<string, GeofenceFeature>, complete: boolean): void {
     this.fill(SOURCES.stores, areas(geofences.values()));
     this.fill(SOURCES.middles, middles(geofences.values()));
-    const bounds = this.hasFitted ? null : boundsOf(geofences.values());
-    if (bounds) this.map.fitBounds(bounds, { padding: this.padding(), maxZoom: 16, animate: false });
-  }
-
-  /** From now on new stores no longer move the map. */
-  keepView(): void {
-    this.hasFitted = true;
+    if (!this.hasPlace) this.fit(boundsOf(geofences.values()), false);
+    if (complete && geofences.size > 0) this.hasPlace = true;
   }
 
   showPresence(cells: Readonly<Record<string, number>>): void {
     this.fill(SOURCES.cells, hexagons(cells));
   }
 
-  choose(geofence: GeofenceFeature | null): void {
-    this.fill(SOURCES.chosen, areas(geofence ? [geofence] : []));
-    if (!geofence) return;
-    this.map.easeTo({ center: middleOf(geofence), zoom: Math.max(this.map.getZoom(), 16.5), padding: this.padding() });
+  /** Draws these geofences, stored or not, in the colour of what is being looked at. */
+  highlight(geofences: Iterable<GeofenceFeature>): void {
+    this.fill(SOURCES.chosen, areas(geofences));
+  }
+
+  /** Any collection in any source; the layers say how it looks. */
+  fill(source: string, data: FeatureCollection): void {
+    void this.ready.then(() => this.map.getSource<GeoJSONSource>(source)?.setData(data));
+  }
+
+  approach(geofence: GeofenceFeature): void {
+    this.map.easeTo({
+      center: middleOf(geofence),
+      zoom: Math.max(this.map.getZoom(), CLOSE_ZOOM),
+      padding: this.clear(),
+    });
+  }
+
+  fit(bounds: Bounds | null, animate = true): void {
+    if (bounds) this.map.fitBounds(bounds, { padding: this.clear(), maxZoom: CLOSE_ZOOM, animate });
+  }
+
+  /** Resolves once sources and layers are there. */
+  whenReady(): Promise<void> {
+    return this.ready;
   }
 
   remove(): void {
+    const { lng, lat } = this.map.getCenter();
+    if (this.hasPlace) left = { center: [lng, lat], zoom: this.map.getZoom() };
     this.map.remove();
   }
 
-  private fill(source: string, data: FeatureCollection): void {
-    void this.ready.then(() => this.map.getSource<GeoJSONSource>(source)?.setData(data));
+  /** Room for the panels that lie over the map, so that what is shown is not behind them. */
+  private clear(): { top: number; right: number; bottom: number; left: number } {
+    const around = this.map.getContainer().parentElement!;
+    const width = (side: string): number =>
+      around.querySelector(`:scope > .panel.${side}`)?.getBoundingClientRect().width ?? 0;
+    const isWide = around.clientWidth > 760;
+    return {
+      top: MARGIN_PX,
+      bottom: MARGIN_PX,
+      left: (isWide ? width("at-left") : 0) + MARGIN_PX,
+      right: (isWide ? width("at-right") : 0) + MARGIN_PX,
+    };
   }
 
   private hoverStores(): void {
     this.map.on("mousemove", "stores", (event) => {
       this.map.getCanvas().style.cursor = "pointer";
-      const id = event.features?.[0]?.properties["id"] as string | undefined;
-      this.hover(id ?? null);
+      this.hover((event.features?.[0]?.properties["id"] as string | undefined) ?? null);
     });
     this.map.on("mouseleave", "stores", () => {
       this.map.getCanvas().style.cursor = "";

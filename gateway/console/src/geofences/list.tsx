@@ -1,0 +1,134 @@
+// All geofences, found by name, id or tag, and the ways to make new ones.
+
+import { computed } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import type { GeofenceFeature } from "../api/types";
+import { geofences, load, loading } from "../catalog";
+import { count } from "../format";
+import { Empty, Trouble } from "../ui/empty";
+import { take } from "./importing";
+import { open, search, type Tool, tool } from "./state";
+
+const MOST_SHOWN = 200;
+
+const found = computed(() => {
+  const wanted = search.value.trim().toLowerCase();
+  const all = [...geofences.value.values()];
+  return wanted ? all.filter((geofence) => text(geofence).includes(wanted)) : all;
+});
+
+export function List() {
+  return (
+    <>
+      <header class="panel-head tools">
+        <ToolButton name="area" label="Draw area" />
+        <ToolButton name="circle" label="Draw circle" />
+        <FileButton />
+      </header>
+      {tool.value === "look" ? <Search /> : <DrawHelp />}
+      <Results />
+    </>
+  );
+}
+
+function ToolButton({ name, label }: { name: Tool; label: string }) {
+  const isActive = tool.value === name;
+  return (
+    <button
+      class="quiet"
+      type="button"
+      aria-pressed={isActive}
+      onClick={() => (tool.value = isActive ? "look" : name)}
+    >
+      {label}
+    </button>
+  );
+}
+
+function FileButton() {
+  const input = useRef<HTMLInputElement>(null);
+  const onChange = (): void => {
+    const file = input.current?.files?.[0];
+    if (file) void take(file);
+  };
+  return (
+    <>
+      <button class="quiet" type="button" onClick={() => input.current?.click()}>
+        Import…
+      </button>
+      <input
+        ref={input}
+        hidden
+        type="file"
+        aria-label="GeoJSON file to import"
+        accept=".geojson,.json,.geojsonl,.ndjson"
+        onChange={onChange}
+      />
+    </>
+  );
+}
+
+function DrawHelp() {
+  return (
+    <p class="draw-help hint" role="status">
+      {tool.value === "area"
+        ? "Click on the map for each corner. Click the first corner again, or press Enter, to close the shape."
+        : "Click the centre, move outwards, click again."}{" "}
+      Escape begins anew.
+    </p>
+  );
+}
+
+function Search() {
+  return (
+    <div class="search">
+      <input
+        type="search"
+        aria-label="Search geofences"
+        placeholder={`Search ${count(geofences.value.size)} geofences`}
+        value={search.value}
+        onInput={(event) => (search.value = event.currentTarget.value)}
+      />
+    </div>
+  );
+}
+
+function Results() {
+  if (loading.value instanceof Error) return <Trouble problem={loading.value} retry={() => void load()} />;
+  if (loading.value === "ready" && geofences.value.size === 0) {
+    return (
+      <Empty title="Drop your stores here">
+        <p>
+          A GeoJSON file with a polygon for each store, or points with a radius_m. You see them on the map before
+          anything is stored. Or draw your first store.
+        </p>
+      </Empty>
+    );
+  }
+  if (found.value.length === 0 && loading.value === "ready") {
+    return (
+      <Empty title="Nothing found">
+        <p>No name, id or tag holds “{search.value}”.</p>
+      </Empty>
+    );
+  }
+  return (
+    <ul class="rows" aria-label="Geofences">
+      {found.value.slice(0, MOST_SHOWN).map((geofence) => (
+        <li key={geofence.id}>
+          <button type="button" onClick={() => void open(geofence.id)}>
+            <b>{String(geofence.properties?.name || geofence.id)}</b>
+            <span>{(geofence.properties?.tags ?? []).join(", ")}</span>
+          </button>
+        </li>
+      ))}
+      {found.value.length > MOST_SHOWN && (
+        <li class="hint">{count(found.value.length - MOST_SHOWN)} more: search, or choose on the map.</li>
+      )}
+    </ul>
+  );
+}
+
+function text({ id, properties }: GeofenceFeature): string {
+  return `${id} ${properties?.name ?? ""} ${(properties?.tags ?? []).join(" ")}`.toLowerCase();
+}

@@ -1,0 +1,96 @@
+// Geofences: find, draw, edit, import.
+
+import { effect, useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import "../styles/geofences.css";
+import { MapStage } from "../map/stage";
+import { boundsOf } from "../map/shapes";
+import type { MapView } from "../map/view";
+import { Drawing } from "./drawing";
+import { Editor } from "./editor";
+import { importing, ImportPanel, take } from "./importing";
+import { List } from "./list";
+import { begin, change, close, draft, open, tool } from "./state";
+
+export function GeofencesPage() {
+  const isOver = useSignal(false);
+  useEffect(
+    () => () => {
+      close();
+      importing.value = null;
+    },
+    [],
+  );
+  const onDrop = (event: DragEvent): void => {
+    event.preventDefault();
+    isOver.value = false;
+    const file = event.dataTransfer?.files[0];
+    if (file) void take(file);
+  };
+  return (
+    <div
+      class="stage"
+      data-over={isOver.value}
+      onDragOver={(event) => (event.preventDefault(), (isOver.value = true))}
+      onDragLeave={() => (isOver.value = false)}
+      onDrop={onDrop}
+    >
+      <MapStage label="Map of geofences" connect={connect} />
+      <section class="panel at-right side" aria-label="Geofences">
+        {importing.value ? <ImportPanel /> : draft.value ? <Editor /> : <List />}
+      </section>
+    </div>
+  );
+}
+
+function connect(view: MapView): () => void {
+  view.onChoose((id) => {
+    if (tool.value === "look" && !importing.value && id !== null) void open(id);
+  });
+  const stops = [
+    effect(() => {
+      const isReshaping = tool.value === "reshape";
+      const preview = importing.value && "preview" in importing.value ? importing.value.preview.features : null;
+      view.highlight(preview ?? (draft.value && !isReshaping ? [draft.value.feature] : []));
+    }),
+    effect(() => {
+      if (importing.value?.step === "preview") view.fit(boundsOf(importing.value.preview.features));
+    }),
+    approachOpened(view),
+    draw(view),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
+/** Moves the map to a geofence when it is opened, not while it is edited. */
+function approachOpened(view: MapView): () => void {
+  let opened: string | null = null;
+  return effect(() => {
+    const feature = draft.value && !draft.value.isNew ? draft.value.feature : null;
+    if (feature && feature.id !== opened) view.approach(feature);
+    opened = feature?.id ?? null;
+  });
+}
+
+/** Puts the drawing tool on the map while one is chosen. */
+function draw(view: MapView): () => void {
+  let drawing: Drawing | null = null;
+  const stop = effect(() => {
+    drawing?.stop();
+    drawing = null;
+    const chosen = tool.value;
+    if (chosen === "look") return;
+    drawing = new Drawing(view, ({ geometry, radiusM }, isFinished) => {
+      // Only after this click is over, lest it also choose the store beneath.
+      if (isFinished) return void setTimeout(() => begin(geometry, radiusM));
+      change({ geometry });
+      if (radiusM !== null) change({ properties: { ...draft.peek()?.feature.properties, radius_m: radiusM } });
+    });
+    if (chosen === "reshape") drawing.reshape(draft.peek()!.feature);
+    else drawing.start(chosen === "area" ? "polygon" : "circle");
+  });
+  return () => {
+    stop();
+    drawing?.stop();
+  };
+}

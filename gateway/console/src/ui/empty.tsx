@@ -1,0 +1,47 @@
+// What a page says when it has nothing to show, or could not get it: what is missing and what to do.
+
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import type { Problem } from "../api/client";
+import { signOut } from "../session";
+
+export function Empty({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+/** A refusal or a silence of the gateway in place of content. */
+export function Trouble({ problem, retry }: { problem: Problem; retry: () => void }) {
+  const isRefused = problem.status === 401 || problem.status === 403;
+  return (
+    <div class="empty" role="alert">
+      <h2>{problem.title}</h2>
+      <p>{problem.detail}</p>
+      <button class="primary" type="button" onClick={() => (isRefused ? signOut() : retry())}>
+        {isRefused ? "Sign in with another key" : "Try again"}
+      </button>
+    </div>
+  );
+}
+
+const copied = signal("");
+
+/** A command to copy into a terminal. */
+export function Command({ text }: { text: string }) {
+  const copy = async (): Promise<void> => {
+    await navigator.clipboard.writeText(text);
+    copied.value = text;
+  };
+  return (
+    <div class="command">
+      <pre tabIndex={0}>{text}</pre>
+      <button class="plain" type="button" onClick={() => void copy()}>
+        {copied.value === text ? "Copied" : "Copy"}
+      </button>
+    </div>
+  );
+}

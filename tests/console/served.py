@@ -1,0 +1,58 @@
+"""A real gateway on a real Redis for the console's journeys, with a part of the demo's city in it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from gateway import app
+from gateway.settings import Settings
+from gateway.store.connection import Connection
+from tests.console.canned import GROUND, real_stores
+
+STORES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running gateway, its admin key, and calls past the console to see what is true."""
+
+    session: aiohttp.ClientSession
+    url: str
+    key: str
+
+    async def call(self, method: str, path: str, document: Any = None) -> tuple[int, Any]:
+        """Status and JSON body (None where there is none)."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with self.session.request(method, self.url + path, json=document, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
+
+    async def geofence(self, geofence_id: str) -> dict[str, Any] | None:
+        """The stored geofence, or None."""
+        status, feature = await self.call("GET", f"/v1/geofences/{quote(geofence_id, safe='')}")
+        return dict(feature) if status == 200 else None
+
+    def address(self, page: str) -> str:
+        """A page's address that signs in."""
+        return f"{self.url}/console/{page}#key={self.key}"
+
+
+@contextlib.asynccontextmanager
+async def serving(redis_url: str, **settings: Any) -> AsyncIterator[Served]:
+    """A gateway on an emptied Redis, with the first stores of the demo's city."""
+    connection = await Connection.open(redis_url)
+    await connection.call("FLUSHALL")
+    await connection.close()
+    wanted = Settings(redis_url=redis_url, port=0, partitions=4, ground_file=GROUND, activity_min_users=1, **settings)
+    async with app.running(wanted) as gateway, aiohttp.ClientSession() as session:
+        assert gateway.new_admin_key is not None
+        served = Served(session, gateway.url, gateway.new_admin_key)
+        stores = {"type": "FeatureCollection", "features": real_stores(STORES)}
+        status, answer = await served.call("POST", "/v1/geofences/import", stores)
+        assert status == 200, answer
+        yield served
