@@ -16,6 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 CONSOLE := gateway/console
 CONSOLE_BUILT := $(CONSOLE)/dist/index.html
 CONSOLE_PACKAGES := $(CONSOLE)/node_modules/.installed
+FAULT_PACKAGES := tests/faults/node_modules/.installed
 CONSOLE_SOURCES := $(shell find $(CONSOLE) \( -name node_modules -o -name dist -o -name '*.py' -o -name __pycache__ \) -prune -o -type f -print)
 HAS_NODE = $(shell bash deploy/node.sh 2>/dev/null && echo yes)
 
@@ -30,8 +31,8 @@ demo: $(RUNTIME) ## Run the gateway with simulated shoppers in Helsinki; SECONDS
 
 test: ## Run every test; installs what is missing from Debian first
 	@bash deploy/debian.sh "make test" chromium=chromium nginx=nginx-light redis-server=redis-server \
-		h2load=nghttp2-client node=nodejs npm=npm git=git curl=curl
-	@$(MAKE) -s $(TOOLS) console
+		h2load=nghttp2-client node=nodejs npm=npm git=git curl=curl java=default-jre-headless
+	@$(MAKE) -s $(TOOLS) $(FAULT_PACKAGES) console
 	@$(BIN)/python -m pytest
 
 serve: $(RUNTIME) ## Run the gateway (geopush serve); OPTIONS="--port 9000" are passed on
@@ -85,6 +86,11 @@ $(CONSOLE_PACKAGES): $(CONSOLE)/package-lock.json
 	@bash deploy/node.sh
 	@echo "Building the web console …"
 	@npm --prefix $(CONSOLE) ci --silent
+	@touch $@
+
+$(FAULT_PACKAGES): tests/faults/package-lock.json
+	@bash deploy/node.sh
+	@npm --prefix tests/faults ci --silent
 	@touch $@
 
 $(CONSOLE_BUILT): $(CONSOLE_PACKAGES) $(CONSOLE_SOURCES)

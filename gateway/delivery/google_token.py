@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from firebase_admin import credentials
-from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 
 from gateway.clock import now_ms
@@ -56,7 +55,7 @@ class AccessToken:
             return token
         try:
             await asyncio.shield(self._mint())
-        except GoogleAuthError as error:
+        except Exception as error:  # an odd body makes google-auth raise TypeError and others
             raise TokenUnavailable(type(error).__name__) from error
         return str(self._credential.token)
 
