@@ -1,0 +1,138 @@
+"""Open streaming connections: each counts and acknowledges its frames; one session has one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from aiohttp import WSCloseCode, web
+
+from gateway.errors import GeopushError
+from gateway.ingest.decode import Rejected
+from gateway.logs import Log
+from gateway.store.stream_sessions import StreamSessions
+
+_log = Log("stream")
+_encode = msgspec.json.Encoder().encode
+
+ACK_S = 0.02
+"""Longest that an acknowledgement waits to cover more frames."""
+MAX_UNTOLD = 256
+"""Refusals that wait to be told before the line stops to tell them: bounds what an idle reader can make us hold."""
+NO_PING = -1
+"""Index of a frame that held no ping at all."""
+
+
+class _Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A refused ping: its frame, its place in the frame."""
+
+    seq: int
+    index: int
+    code: str
+    detail: str
+    pointer: str = ""
+
+
+class Line:
+    """One connection."""
+
+    def __init__(self, socket: web.WebSocketResponse, session: str, seq: int) -> None:
+        """``seq`` frames of ``session`` were taken before."""
+        self.session = session
+        self.seq = seq
+        self.is_over = asyncio.Event()
+        self._socket = socket
+        self._told_seq = seq
+        self._refused: list[_Refused] = []
+        self._telling: asyncio.Task[None] | None = None
+
+    async def greet(self) -> None:
+        """Tell the client its session and the last frame that was taken."""
+        await self._send({"type": "hello", "session": self.session, "seq": self.seq})
+
+    def took(self, rejected: Sequence[Rejected] = ()) -> None:
+        """Count one frame as taken; it is acknowledged soon, together with those that come meanwhile."""
+        self.seq += 1
+        if rejected:
+            self._refused.extend(_Refused(self.seq, r.index, r.code, r.detail, r.pointer) for r in rejected)
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell_soon())
+
+    async def settled(self) -> None:
+        """Return at once, or when the client has read what waited to be told, if that is much."""
+        if len(self._refused) >= MAX_UNTOLD and self._telling is not None:
+            await self._telling
+
+    async def leave(self, code: WSCloseCode, reason: str) -> None:
+        """Acknowledge what was taken and close."""
+        await self._tell()
+        await self._socket.close(code=code, message=reason.encode())
+
+    async def _tell_soon(self) -> None:
+        await asyncio.sleep(ACK_S)
+        self._telling = None
+        await self._tell()
+
+    async def _tell(self) -> None:
+        if self.seq == self._told_seq:
+            return
+        message: dict[str, object] = {"type": "ack", "seq": self.seq}
+        if self._refused:
+            message["rejected"], self._refused = self._refused, []
+        self._told_seq = self.seq
+        await self._send(message)
+
+    async def _send(self, message: dict[str, object]) -> None:
+        """A client that is gone learns from hello, when it comes back, what it did not hear now."""
+        if not self._socket.closed:
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                await self._socket.send_bytes(_encode(message))
+
+
+class Lines:
+    """All open connections of this process by session."""
+
+    def __init__(self, stored: StreamSessions) -> None:
+        """``stored`` remembers sessions between connections."""
+        self._stored = stored
+        self._open: dict[str, Line] = {}
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    async def resume(self, session: str) -> int:
+        """Frames of ``session`` that were taken; a connection that still holds it here is closed first."""
+        before = self._open.get(session)
+        if before is not None:
+            await before.leave(WSCloseCode.GOING_AWAY, "resumed on another connection")
+            await before.is_over.wait()
+        return await self._stored.recall(session)
+
+    @contextlib.contextmanager
+    def opened(self, line: Line) -> Iterator[None]:
+        """Know the line while the block lasts."""
+        self._open[line.session] = line
+        try:
+            yield
+        finally:
+            if self._open.get(line.session) is line:
+                del self._open[line.session]
+            line.is_over.set()
+
+    async def remember(self, line: Line) -> None:
+        """Keep the line's count for whoever resumes it."""
+        try:
+            await self._stored.remember(line.session, line.seq)
+        except GeopushError as error:
+            _log.warning("a stream's count could not be kept", code=error.code)
+
+    async def end(self) -> None:
+        """Send every client away: the gateway is stopping, and they may resume elsewhere."""
+        leaving = (line.leave(WSCloseCode.GOING_AWAY, "the gateway is stopping") for line in list(self._open.values()))
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+
+LINES = web.AppKey("lines", Lines)

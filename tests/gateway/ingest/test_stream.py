@@ -1,0 +1,179 @@
+"""The WebSocket stream: frames counted on both sides, acknowledged together, resumed without counting twice."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.clock import now_ms
+from gateway.errors import Unavailable
+from gateway.ingest.gathering import Gatherer
+from gateway.ingest.stream import MAX_FRAME_BYTES
+from tests.gateway.conftest import Http
+
+
+def ping(**change: Any) -> dict[str, Any]:
+    return {"user_id": "u1", "ts": now_ms(), "lat": 60.17, "lon": 24.94, **change}
+
+
+def connect(http: Http, session: str | None = None, key: str | None = None) -> Any:
+    query = f"?session={session}" if session else ""
+    headers = {"Authorization": f"Bearer {key or http.key}"}
+    return http.session.ws_connect(http.gateway.url + "/v1/stream" + query, headers=headers)
+
+
+async def heard(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    message = await socket.receive(timeout=5)
+    assert message.type is aiohttp.WSMsgType.BINARY, message
+    answer: dict[str, Any] = json.loads(message.data)
+    return answer
+
+
+async def acknowledged(socket: aiohttp.ClientWebSocketResponse, seq: int) -> list[dict[str, Any]]:
+    """Read acknowledgements up to ``seq``; the refusals they told."""
+    refused: list[dict[str, Any]] = []
+    while True:
+        ack = await heard(socket)
+        assert ack["type"] == "ack"
+        refused += ack.get("rejected", [])
+        if ack["seq"] >= seq:
+            assert ack["seq"] == seq
+            return refused
+
+
+async def unavailable(*_: object) -> None:
+    raise Unavailable("Redis does not answer")
+
+
+def handled(http: Http) -> float:
+    return http.gateway.context.metrics.registry.get_sample_value("geopush_pings_total") or 0.0
+
+
+async def test_frames_are_acknowledged_by_their_number(http: Http) -> None:
+    async with connect(http) as socket:
+        hello = await heard(socket)
+        assert (hello["type"], hello["seq"]) == ("hello", 0)
+        await socket.send_str(json.dumps(ping()))
+        await socket.send_bytes(json.dumps([ping(), ping()]).encode())
+        assert await acknowledged(socket, 2) == []
+    assert handled(http) == 3
+
+
+async def test_acknowledgements_of_a_fast_stream_are_few(http: Http) -> None:
+    async with connect(http) as socket:
+        await heard(socket)
+        for _ in range(200):
+            await socket.send_str(json.dumps(ping()))
+        acks = 0
+        seq = 0
+        while seq < 200:
+            seq = (await heard(socket))["seq"]
+            acks += 1
+    assert acks < 100
+
+
+async def test_refusals_come_with_the_acknowledgement_and_stop_nothing(http: Http) -> None:
+    async with connect(http) as socket:
+        await heard(socket)
+        await socket.send_str(json.dumps([ping(), ping(lat=91)]))
+        await socket.send_str("no json")
+        await socket.send_str(json.dumps(ping()))
+        refused = await acknowledged(socket, 3)
+    assert [(r["seq"], r["index"], r["code"]) for r in refused] == [(1, 1, "out_of_range"), (2, -1, "bad_request")]
+
+
+async def test_a_session_goes_on_where_it_was_left(http: Http) -> None:
+    async with connect(http) as socket:
+        session = (await heard(socket))["session"]
+        for _ in range(3):
+            await socket.send_str(json.dumps(ping()))
+        await acknowledged(socket, 3)
+    async with connect(http, session) as socket:
+        assert await heard(socket) == {"type": "hello", "session": session, "seq": 3}
+        await socket.send_str(json.dumps(ping()))
+        await acknowledged(socket, 4)
+    assert handled(http) == 4
+
+
+async def test_a_lost_acknowledgement_is_made_good_by_hello(http: Http) -> None:
+    """Frames that were taken but never acknowledged are not sent again by a client that heeds hello."""
+    async with connect(http) as socket:
+        session = (await heard(socket))["session"]
+        await socket.send_str(json.dumps(ping()))
+        while handled(http) < 1:
+            await asyncio.sleep(0.001)
+        assert socket._response.connection is not None
+        socket._response.connection.close()
+    while True:
+        async with connect(http, session) as socket:
+            if (await heard(socket))["seq"] == 1:
+                break
+
+
+async def test_a_second_connection_of_a_session_closes_the_first(http: Http) -> None:
+    async with connect(http) as first:
+        session = (await heard(first))["session"]
+        await first.send_str(json.dumps(ping()))
+        await acknowledged(first, 1)
+
+        async def close_when_asked() -> int | None:
+            while (message := await first.receive()).type is aiohttp.WSMsgType.BINARY:
+                pass
+            assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+            return first.close_code
+
+        closing = asyncio.create_task(close_when_asked())
+        async with connect(http, session) as second:
+            assert (await heard(second))["seq"] == 1
+            assert await closing == 1001
+
+
+async def test_a_frame_over_the_limit_ends_the_connection(http: Http) -> None:
+    async with connect(http) as socket:
+        await heard(socket)
+        await socket.send_bytes(b" " * (MAX_FRAME_BYTES + 1))
+        await socket.receive(timeout=5)
+        assert socket.close_code == 1009
+
+
+@pytest.mark.parametrize("session", ["short", "x" * 23, "../../../etc/passwd..."])
+async def test_a_session_we_never_named_is_refused(http: Http, session: str) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        await connect(http, session)
+    assert refusal.value.status == 400
+
+
+async def test_the_stream_asks_for_the_scope_ingest(http: Http) -> None:
+    for key, status in [("gp_no", 401), (await http.new_key("ops"), 403)]:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+            await connect(http, key=key)
+        assert refusal.value.status == status
+
+
+async def test_a_client_is_sent_away_when_its_pings_cannot_be_handled_and_may_resume(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing unhandled is acknowledged: the client sends it again after hello."""
+    monkeypatch.setattr("gateway.ingest.stream.RETRY_S", (0.001,))
+    async with connect(http) as socket:
+        session = (await heard(socket))["session"]
+        await socket.send_str(json.dumps(ping()))
+        await acknowledged(socket, 1)
+        with monkeypatch.context() as outage:
+            outage.setattr(Gatherer, "take", unavailable)
+            await socket.send_str(json.dumps(ping()))
+            while (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.BINARY:
+                pass
+            assert socket.close_code == 1013
+    async with connect(http, session) as socket:
+        assert (await heard(socket))["seq"] == 1
+
+
+async def test_a_bound_key_streams_for_its_user_only(http: Http) -> None:
+    async with connect(http, key=await http.new_key("ingest", user_id="u1")) as socket:
+        await heard(socket)
+        await socket.send_str(json.dumps([ping(), ping(user_id="u2")]))
+        refused = await acknowledged(socket, 1)
+    assert [(r["index"], r["code"]) for r in refused] == [(1, "wrong_user")]
