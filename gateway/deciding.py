@@ -26,7 +26,11 @@ class Moved:
     last: Ping | None
 
 
-_NEEDS_PRESENCE = frozenset({TransitionKind.ENTER, TransitionKind.DWELL, TransitionKind.VISIT})
+_ENDS = {
+    TransitionKind.EXIT: (TransitionKind.ENTER, TransitionKind.DWELL),
+    TransitionKind.VISIT_END: (TransitionKind.VISIT,),
+}
+"""What no longer holds once this has happened."""
 
 
 def waking(
@@ -41,12 +45,13 @@ def waking(
     for user_id, move in moved.items():
         if not move.transitions:
             continue
-        left: set[str] = set()
+        ended: set[tuple[TransitionKind, str]] = set()
         holding: list[Transition] = []
         for transition in reversed(move.transitions):
-            if transition.kind is TransitionKind.EXIT:
-                left.add(transition.geofence_id)
-            elif transition.kind in _NEEDS_PRESENCE and transition.geofence_id in left:
+            ends = _ENDS.get(transition.kind)
+            if ends is not None:
+                ended.update((kind, transition.geofence_id) for kind in ends)
+            elif (transition.kind, transition.geofence_id) in ended:
                 continue
             if snapshot.rulebook.wakes(transition, sleeping=sleeping):
                 holding.append(transition)

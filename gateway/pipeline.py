@@ -20,7 +20,8 @@ from gateway.store import Store
 from gateway.store.presence import PresenceChange
 from gateway.telling import Told, tell
 from geofences.model import Ping, Transition
-from geofences.transitions import Presence, next_due_ms, step, tick
+from geofences.storefield import StoreField
+from geofences.transitions import Presence, next_due_ms
 
 _log = Log("pipeline")
 
@@ -58,7 +59,7 @@ class Pipeline:
         snapshot = self._catalog.current
 
         def elapse(user_id: str, presence: Presence) -> Moved:
-            stepped = tick(presence, user_id, snapshot.index, snapshot.policy, now_ms)
+            stepped = snapshot.tick(presence, user_id, now_ms)
             return Moved(stepped.presence, stepped.transitions, None)
 
         await self._advance(snapshot, list(user_ids), elapse, now_ms)
@@ -69,11 +70,11 @@ class Pipeline:
         lats = np.fromiter((ping.lat for ping in pings), np.float64, count)
         lngs = np.fromiter((ping.lng for ping in pings), np.float64, count)
         is_present = self._store.present.is_maybe_present
-        near = snapshot.index.near_any(lats, lngs)
+        near, stores = snapshot.index.near_any(lats, lngs), snapshot.stores
         walks: dict[str, Walk] = {}
         for row, inside in enumerate(snapshot.index.locate_many(lats, lngs)):
             ping = pings[row]
-            if inside or row in near or is_present(ping.user_id):
+            if inside or row in near or is_present(ping.user_id) or _may_visit(stores, ping):
                 walks.setdefault(ping.user_id, []).append((ping, inside))
         for walk in walks.values():
             if len(walk) > 1:
@@ -85,7 +86,7 @@ class Pipeline:
         transitions: list[Transition] = []
         last: Ping | None = None
         for ping, inside in walk:
-            stepped = step(presence, inside, ping, snapshot.index, snapshot.policy, now_ms)
+            stepped = snapshot.step(presence, inside, ping, now_ms)
             presence = stepped.presence
             transitions.extend(stepped.transitions)
             if stepped.ignored is None:
@@ -119,3 +120,8 @@ class Pipeline:
             self._metrics.presence_conflicts.inc(len(lost))
             users = list(lost)
         _log.warning("pings given up after losing every race", users=len(users))
+
+
+def _may_visit(stores: StoreField | None, ping: Ping) -> bool:
+    """Whether visits are attributed and a store is near enough for this fix to belong to one."""
+    return stores is not None and bool(stores.near(ping.lat, ping.lng))

@@ -13,7 +13,7 @@ import msgspec
 from gateway.catalog.snapshot import Snapshot
 from gateway.deciding import Moved, waking
 from geofences.model import Ignored, Ping, Transition
-from geofences.transitions import Presence, Step, next_due_ms, step, tick
+from geofences.transitions import Presence, Step, next_due_ms
 from rules.evaluate import evaluate
 from rules.model import Candidate, Decision, Gate, PastPush, Shopper, Verdict
 
@@ -39,18 +39,17 @@ def simulate(snapshot: Snapshot, shopper: Shopper, pings: Iterable[Ping]) -> Ite
     Presence starts empty. Pushes of the walk count towards later cooldowns and caps.
     """
     presence = Presence.EMPTY
-    index, policy = snapshot.index, snapshot.policy
     for ping in pings:
-        while (due_ms := next_due_ms(presence, policy)) is not None and due_ms < ping.at_ms:
-            stepped = tick(presence, ping.user_id, index, policy, due_ms)
+        while (due_ms := next_due_ms(presence, snapshot.policy)) is not None and due_ms < ping.at_ms:
+            stepped = snapshot.tick(presence, ping.user_id, due_ms)
             if stepped.presence == presence:
                 break
             presence = stepped.presence
             if stepped.transitions:
                 shopper, moment = _decided(snapshot, shopper, stepped, None, (), due_ms)
                 yield moment
-        inside = index.locate(ping.lat, ping.lng)
-        stepped = step(presence, inside, ping, index, policy, ping.at_ms)
+        inside = snapshot.index.locate(ping.lat, ping.lng)
+        stepped = snapshot.step(presence, inside, ping, ping.at_ms)
         presence = stepped.presence
         shopper, moment = _decided(snapshot, shopper, stepped, ping, inside, ping.at_ms)
         yield moment

@@ -18,6 +18,7 @@ from geofences.importing import FeatureError, Limits, parse_feature
 from geofences.index import GeofenceIndex
 from geofences.model import Geofence, TransitionKind
 from geofences.policy import NEARBY_REARM
+from geofences.storefield import StoreField
 from geofences.transitions import Policy
 from rules.offers import Offer, decode_offer
 from rules.policy import BrandPolicy, parse_policy
@@ -39,11 +40,11 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     ]
     offers = [_offer(document) for document in changes.documents if document.kind is Kind.OFFER]
     brand = next((parse_policy(d.body) for d in changes.documents if d.kind is Kind.POLICY), None)
+    gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
     if before is None or changes.is_complete:
         before, index = None, GeofenceIndex.build(geofences)
         rulebook = Rulebook.build(offers, index, brand or BrandPolicy())
     else:
-        gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
         index = before.index
         if geofences or gone[Kind.GEOFENCE]:
             index = index.updated(geofences, gone[Kind.GEOFENCE])
@@ -54,7 +55,23 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     halos_m = _halos_m(policy, index, rulebook)
     if halos_m != (before.halos_m if before else {}):
         index = index.watching(halos_m)
-    return Snapshot(changes.version, index, rulebook, policy, halos_m)
+    stores = _stores(before, index, rulebook, geofences, gone[Kind.GEOFENCE])
+    return Snapshot(changes.version, index, rulebook, policy, halos_m, stores)
+
+
+def _stores(
+    before: Snapshot | None,
+    index: GeofenceIndex,
+    rulebook: Rulebook,
+    put: list[tuple[Geofence, Covering]],
+    removed: list[str],
+) -> StoreField | None:
+    """The field that visits are attributed in, while a live offer waits for visits."""
+    if not rulebook.wants_visits:
+        return None
+    if before is None or before.stores is None:
+        return StoreField.build(index)
+    return before.stores.updated((geofence for geofence, _ in put), removed) if put or removed else before.stores
 
 
 def _asked(policy: Policy, rulebook: Rulebook) -> Policy:

@@ -46,9 +46,10 @@ class Journey:
             return answer
 
     async def eventually(self, asked: Callable[[], Any], until: Callable[[Any], bool]) -> Any:
-        """Ask until the answer is good; the test's own time limit is the bound."""
-        while not until(answer := await asked()):
-            await asyncio.sleep(0.02)
+        """Ask until the answer is good, for ten seconds."""
+        async with asyncio.timeout(10):
+            while not until(answer := await asked()):
+                await asyncio.sleep(0.02)
         return answer
 
     async def pushes(self, count: int) -> list[dict[str, Any]]:

@@ -155,3 +155,20 @@ async def test_nothing_on_disk_holds_a_coordinate(tmp_path: Path, sandbox: Sandb
     for file in files:
         content = file.read_bytes()
         assert not any(trace in content for trace in traces), file
+
+
+async def test_a_visit_offer_fires_for_the_store_a_stay_is_in(journey: Journey) -> None:
+    """Standing still in a store for two minutes is a visit, and the offer that waits for one is sent once."""
+    await open_shop(journey, trigger={"type": "visit", "min_probability": 0.5})
+    ring = [[24.9407, 60.17035], [24.9413, 60.17035], [24.9413, 60.17065], [24.9407, 60.17065], [24.9407, 60.17035]]
+    await journey.call("PUT", "/v1/geofences/cafe", SQUARE | {"geometry": {"type": "Polygon", "coordinates": [ring]}})
+    await welcome(journey, "hugo")
+    start = now_ms() - 200_000
+    walk = [(60.1690 + 0.00015 * step, 24.941) for step in range(10)] + [INSIDE] * 28
+    pings = [
+        ping("hugo", start + 5_000 * n, point, speed=1.4 if n < 10 else 0.0) | {"accuracy": 8 if n < 10 else 15}
+        for n, point in enumerate(walk)
+    ]
+    await journey.call("POST", "/v1/pings", pings[:30])
+    await journey.call("POST", "/v1/pings", pings[30:])
+    assert "Coffee now" in str(await journey.pushes(1))
