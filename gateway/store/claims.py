@@ -144,7 +144,10 @@ class Claims:
                         results[place] = _result(winner, refusals)
             if not pending:
                 break
-            await asyncio.gather(*(self._fill(*lease, want) for lease, want in lacking.items()))
+            fills = (self._fill(*lease, want) for lease, want in lacking.items())
+            for failure in await asyncio.gather(*fills, return_exceptions=True):
+                if failure is not None:
+                    raise failure
         return results
 
     async def refund(self, user_id: str, push_id: str) -> bool:

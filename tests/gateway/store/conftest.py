@@ -26,7 +26,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = await Connection.open(redis_url)
+    connection = await Connection.open(redis_url, command_timeout_s=30)
     await connection.call("FLUSHALL")
     yield connection
     await connection.close()
@@ -34,7 +34,7 @@ async def connection(redis_url: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 def settings(redis_url: str) -> Settings:
-    return Settings(redis_url=redis_url, partitions=PARTITIONS)
+    return Settings(redis_url=redis_url, partitions=PARTITIONS, redis_command_timeout_s=30)
 
 
 @pytest.fixture

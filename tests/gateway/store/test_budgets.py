@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import signal
@@ -93,9 +94,9 @@ async def test_ten_thousand_attempts_on_a_stock_of_a_thousand_claim_exactly_a_th
 
     async def claimant() -> None:
         claims, _ = worker(MortalConnection(connection, rng, 0.01))
-        for number in numbers:
+        while batch := list(itertools.islice(numbers, 8)):
             try:
-                await claims.claim_many([wanting(number)])
+                await claims.claim_many([wanting(number) for number in batch])
             except Killed:
                 claims, _ = worker(MortalConnection(connection, rng, 0.01))
 
@@ -114,12 +115,11 @@ async def test_with_refunds_there_are_never_more_than_the_stock_outstanding(conn
     async def claimant() -> None:
         nonlocal refunds
         claims, _ = worker(MortalConnection(connection, rng, 0.01))
-        for number in numbers:
+        while batch := list(itertools.islice(numbers, 8)):
             try:
-                [result] = await claims.claim_many([wanting(number, stock=300)])
-                if result.winner == 0:
-                    outstanding.add(number)
-                if outstanding and rng.random() < 0.1:
+                results = await claims.claim_many([wanting(number, stock=300) for number in batch])
+                outstanding.update(n for n, result in zip(batch, results, strict=True) if result.winner == 0)
+                while outstanding and rng.random() < 0.5:
                     back = outstanding.pop()
                     await claims.refund(f"user-{back}", f"push-{back}")
                     refunds += 1
@@ -146,15 +146,17 @@ async def test_no_code_is_ever_given_twice_and_none_is_lost(connection: Connecti
 
     async def claimant() -> None:
         claims, _ = worker(MortalConnection(connection, rng, 0.01))
-        for number in numbers:
+        while batch := list(itertools.islice(numbers, 4)):
             try:
-                [result] = await claims.claim_many([wanting(number, stock=None, pool="spring")])
-                if result.winner is None:
-                    assert result.refusals[0].rule == "codes"
+                results = await claims.claim_many([wanting(n, stock=None, pool="spring") for n in batch])
+                assert all(r.winner == 0 or r.refusals[0].rule == "codes" for r in results)
             except Killed:
                 claims, _ = worker(MortalConnection(connection, rng, 0.01))
 
     await asyncio.gather(*(claimant() for _ in range(64)))
+    survivor, _ = worker(connection)
+    for start in range(3_000, 4_000, 100):
+        await survivor.claim_many([wanting(n, stock=None, pool="spring") for n in range(start, start + 100)])
     given = [job["code"] for job in await jobs(connection)]
     assert sorted(given) == codes
     counts = await pools.counts("spring")
