@@ -18,10 +18,7 @@ from numpy.typing import NDArray
 from geofences import h3grid
 from geofences.covering import Covering
 from geofences.model import Geofence
-from geofences.outline import Edges, Floats, Outlines, covers_many, covers_one, edges_of, spread
-
-_UNROLLED = 4096
-"""Shapes kept unrolled for ``locate_one``: what a worker's shoppers stand around at one time, some 8 MB."""
+from geofences.outline import Floats, Outlines, covers_many, covers_one, spread
 
 Ordinals = NDArray[np.int64]
 
@@ -80,19 +77,20 @@ def _repeats_last(mark: NDArray[np.int32], begin: NDArray[np.int64], size: NDArr
 
 
 class Layer:
-    """Geofences in the order of their ids, with their pieces and outlines. Immutable but for a bounded cache."""
+    """Geofences in the order of their ids, with their pieces and outlines. Immutable."""
 
-    __slots__ = ("_unrolled", "geofences", "has_priorities", "ids", "ordinals", "outlines", "pieces", "shapes")
+    __slots__ = ("_marks", "_offsets", "_starts", "geofences", "has_priorities", "ids", "ordinals", "outlines", "pieces", "shapes")
 
     def __init__(self, geofences: Sequence[Geofence], outlines: Outlines, pieces: Pieces) -> None:
         """``geofences`` are sorted by id, and outlines and marks are in their order."""
         self.geofences = geofences
         self.outlines, self.pieces = outlines, pieces
+        # a single item of a memoryview costs a third of one of an array
+        self._starts, self._offsets, self._marks = pieces.starts, memoryview(pieces.offsets), memoryview(pieces.marks)
         self.ids = [g.id for g in geofences]
         self.has_priorities = any("priority" in g.properties for g in geofences)
         self.shapes = _Shapes(geofences)
         self.ordinals = {id_: ordinal for ordinal, id_ in enumerate(self.ids)}
-        self._unrolled: dict[int, Edges | None] = {}
 
     @classmethod
     def compiled(cls, entries: Sequence[tuple[Geofence, Covering]]) -> Layer:
@@ -140,28 +138,18 @@ class Layer:
 
     def candidates(self, key: int) -> list[int]:
         """The marks of the piece that holds the key."""
-        pieces = self.pieces
-        piece = int(pieces.starts.searchsorted(key, "right"))
-        begin, end = pieces.offsets[piece - 1], pieces.offsets[piece]
-        if begin == end:
-            return []
-        marks: list[int] = pieces.marks[begin:end].tolist()
-        return marks
+        piece = self._starts.searchsorted(key, "right")
+        begin, end = self._offsets[piece - 1], self._offsets[piece]
+        return self._marks[begin:end].tolist() if begin != end else []
 
     def hits_of(self, key: int, lat: float, lng: float) -> list[int]:
         """Ordinals of the geofences that hold the point, ascending."""
-        return [m >> 1 for m in self.candidates(key) if not m & 1 or self.covers(m >> 1, lat, lng)]
+        marks = self.candidates(key)
+        return [m >> 1 for m in marks if not m & 1 or self.covers(m >> 1, lat, lng)] if marks else marks
 
     def covers(self, ordinal: int, lat: float, lng: float) -> bool:
         """The exact test for one geofence."""
-        unrolled = self._unrolled
-        try:
-            edges = unrolled[ordinal]
-        except KeyError:
-            if len(unrolled) >= _UNROLLED:
-                unrolled.clear()
-            edges = unrolled[ordinal] = edges_of(self.outlines, ordinal)
-        return covers_one(edges, self.geofences[ordinal].shape, lat, lng)
+        return covers_one(self.outlines, self.geofences[ordinal].shape, ordinal, lat, lng)
 
     def hits_of_many(self, keys: h3grid.Keys, lats: Floats, lngs: Floats) -> tuple[NDArray[np.int64], Ordinals]:
         """Rows and ordinals of all hits, by row and then ordinal."""

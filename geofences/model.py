@@ -52,7 +52,7 @@ Shape: TypeAlias = Polygon | MultiPolygon | Circle
 """What a geofence can look like. Polygons are planar in longitude (x), latitude (y); boundary is inside."""
 
 
-class Geofence(msgspec.Struct, frozen=True):
+class Geofence(msgspec.Struct, frozen=True, gc=False):
     """A named area. ``version`` grows with every edit; ``properties`` is the feature's own JSON object.
 
     ``area_radius_m`` is the radius of the circle of equal area: "half the fence's size" for fix-quality rules.

@@ -36,11 +36,13 @@ and libm's sine need not agree in the last bit."""
 class Outlines:
     """Many shapes as flat arrays. Immutable; ``x`` is longitude and ``y`` latitude in degrees."""
 
-    __slots__ = ("radius_m", "start", "x", "y")
+    __slots__ = ("radius_m", "start", "starts", "x", "xs", "y", "ys")
 
     def __init__(self, x: Floats, y: Floats, start: Indices, radius_m: Floats) -> None:
         """``start`` has one more item than there are shapes; ``radius_m`` is NaN where the shape is no circle."""
         self.x, self.y, self.start, self.radius_m = x, y, start, radius_m
+        # a single item of a memoryview costs a third of one of an array
+        self.xs, self.ys, self.starts = memoryview(x), memoryview(y), memoryview(start)
 
     @classmethod
     def of(cls, shapes: Sequence[Shape]) -> Outlines:
@@ -166,42 +168,32 @@ def covers_exactly(shape: Shape, lat: float, lng: float) -> bool:
     return bool(shapely.intersects_xy(shape, lng, lat))
 
 
-Edges = tuple[float, float, float, float, tuple[tuple[float, float, float, float], ...]]
-"""A polygon unrolled for the interpreter: bounds (min lat, max lat, min lng, max lng) and edges y1, x1, y2, x2."""
-
-
-def edges_of(outlines: Outlines, which: int) -> Edges | None:
-    """Unroll one shape; None for a circle."""
-    begin, end = int(outlines.start[which]), int(outlines.start[which + 1])
+def covers_one(outlines: Outlines, shape: Shape, which: int, lat: float, lng: float) -> bool:
+    """``covers_many`` for one point and one shape: the same arithmetic, hence the same answer."""
+    begin, end = outlines.starts[which], outlines.starts[which + 1]
     if end - begin == 1:
-        return None
-    ys, xs = outlines.y[begin:end].tolist(), outlines.x[begin:end].tolist()
-    edges = tuple(
-        (y1, x1, y2, x2) for y1, x1, y2, x2 in zip(ys, xs, ys[1:], xs[1:], strict=False) if y1 == y1 and y2 == y2
-    )
-    real_ys, real_xs = [e[0] for e in edges], [e[1] for e in edges]
-    return min(real_ys), max(real_ys), min(real_xs), max(real_xs), edges
-
-
-def covers_one(edges: Edges | None, shape: Shape, lat: float, lng: float) -> bool:
-    """``covers_many`` for one point and one unrolled shape: the same arithmetic, hence the same answer."""
-    if edges is None:
         return covers_exactly(shape, lat, lng)
-    south, north, west, east, unrolled = edges
-    if not (south <= lat <= north and west <= lng <= east):
-        return False
+    xs = outlines.xs
     odd = False
-    for y1, x1, y2, x2 in unrolled:
-        if y1 == lat:
+    at = begin - 1
+    y1 = math.nan
+    was_above = False
+    for y2 in outlines.ys[begin:end].tolist():
+        if y2 == lat:
             return covers_exactly(shape, lat, lng)
-        if (y1 > lat) != (y2 > lat):
+        is_above = y2 > lat
+        if is_above != was_above and at >= begin:
+            x1, x2 = xs[at], xs[at + 1]
             left = (x1 - lng) * (y2 - lat)
             right = (y1 - lat) * (x2 - lng)
             det = left - right
             if abs(det) <= _ORIENTATION_ERROR * (abs(left) + abs(right)):
                 return covers_exactly(shape, lat, lng)
-            if (det > 0) == (y2 > y1):
+            if (det > 0) == is_above and det == det:
                 odd = not odd
+        was_above = is_above
+        y1 = y2
+        at += 1
     return odd
 
 

@@ -39,7 +39,9 @@ class StaySettings:
     """Memory of the older position; how far the two part tells the speed without a speed field."""
     speed_s: float = 16.0
     """Memory of the speed: bridges a pause at a kerb, and a few steps between shelves."""
-    speed_trust_ratio: float = 0.5
+    bend_ratio: float = 1.15
+    """Length of a walked path over the straight line between two points some 20 s apart."""
+    speed_trust_ratio: float = 0.67
     """Share of the reported speed in the speed used; the rest comes from positions, so neither can mislead alone."""
     move_mps: float = 0.85
     """A fix at this speed or more is taken before the stay: walking pace less its usual error."""
@@ -154,7 +156,7 @@ def advanced(stay: Stay, ping: Ping, settings: StaySettings) -> Stay:
     gain = dt / (settings.slow_s + dt)
     slow_x = stay.slow_x + gain * (x - stay.slow_x)
     slow_y = stay.slow_y + gain * (y - stay.slow_y)
-    pace = math.hypot(fast_x - slow_x, fast_y - slow_y) / (settings.slow_s - settings.fast_s)
+    pace = settings.bend_ratio * math.hypot(fast_x - slow_x, fast_y - slow_y) / (settings.slow_s - settings.fast_s)
     if ping.speed_mps is not None:
         pace += settings.speed_trust_ratio * (ping.speed_mps - pace)
     gain = dt / (settings.speed_s + dt)

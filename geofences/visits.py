@@ -48,14 +48,19 @@ class VisitSettings:
     """How far from the store the last walking fix may be, beside its own error, before that counts against it…"""
     entry_weight: float = 0.8
     """…as this power of a heavy-tailed distance: people also walk in backwards through the mall."""
-    street_nats: float = 3.0
+    street_nats: float = 4.0
     """Log odds, against a store whose centre is one metre off, of resting outside any store."""
-    indoor_share: float = 0.6
-    """Share of phones whose reported accuracy worsens indoors; 0 leaves accuracy out of it."""
+    indoor_share: float = 0.7
+    """Share of phones whose reported accuracy worsens indoors, believed of a phone before it shows: strictly between 0
+    and 1."""
     indoor_ln_accuracy: float = 0.4
     """By how much, as a logarithm: half as much again…"""
     indoor_spread: float = 0.13
     """…give or take this much, which is also how much it wanders outdoors."""
+    indoor_learning_s: float = 60.0
+    """How long a rest must last to count as one observation of whether this phone's accuracy tells indoors."""
+    indoor_certainty: float = 4.0
+    """Bound of the log odds learned: a phone may change hands, or its system."""
 
 
 class CurrentVisit(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -74,6 +79,7 @@ class VisitState(msgspec.Struct, frozen=True, array_like=True):
     stay: Stay
     look_at_ms: int = 0
     current: CurrentVisit | None = None
+    indoor_log_odds: float = 0.0
 
 
 Events = tuple[Transition, ...]
@@ -86,29 +92,34 @@ def observe(
     if state is None:
         if not is_usable(ping, settings.stay):
             return None, ()
-        return VisitState(begun(ping, settings.stay)), ()
-    before = state.stay
+        share = settings.indoor_share
+        return VisitState(begun(ping, settings.stay), indoor_log_odds=math.log(share / (1.0 - share))), ()
+    before, current, tells_indoors = state.stay, state.current, state.indoor_log_odds
     stay = advanced(before, ping, settings.stay)
     if stay is before:
         return state, ()
-    current = state.current
     if stay.since_ms is None or stay.since_ms != before.since_ms:
         look_at_ms = (stay.since_ms or 0) + int(settings.first_look_s * 1000)
-        if current is None:
-            return VisitState(stay, look_at_ms), ()
-        return VisitState(stay, look_at_ms), (_ended(current, ping, None),)
+        events = () if current is None else (_ended(current, ping, None),)
+        return VisitState(stay, look_at_ms, None, tells_indoors), events
     if ping.at_ms < state.look_at_ms or stay.speed_mps > settings.stay.rest_mps:
-        return VisitState(stay, state.look_at_ms, current), ()
-    now_current, events = _judged(stay, current, ping, stores, settings)
-    return VisitState(stay, ping.at_ms + int(settings.every_s * 1000), now_current), events
+        return VisitState(stay, state.look_at_ms, current, tells_indoors), ()
+    tells_indoors = _learned(tells_indoors, stay, settings)
+    now_current, events = _judged(stay, current, tells_indoors, ping, stores, settings)
+    return VisitState(stay, ping.at_ms + int(settings.every_s * 1000), now_current, tells_indoors), events
 
 
 def _judged(
-    stay: Stay, current: CurrentVisit | None, ping: Ping, stores: StoreField, settings: VisitSettings
+    stay: Stay,
+    current: CurrentVisit | None,
+    tells_indoors: float,
+    ping: Ping,
+    stores: StoreField,
+    settings: VisitSettings,
 ) -> tuple[CurrentVisit | None, Events]:
     if current is not None and current.geofence_id not in stores:
         return None, (_ended(current, ping, Reason.FENCE_DELETED),)
-    likely = probabilities(stay, stores, settings)
+    likely = probabilities(stay, tells_indoors, stores, settings)
     best = max(likely, key=likely.__getitem__, default=None)
     if best is None:
         return current, ()
@@ -125,7 +136,7 @@ def _judged(
     return visit, (_ended(current, ping, Reason.CORRECTED), *events)
 
 
-def probabilities(stay: Stay, stores: StoreField, settings: VisitSettings) -> dict[str, float]:
+def probabilities(stay: Stay, tells_indoors: float, stores: StoreField, settings: VisitSettings) -> dict[str, float]:
     """The probability of each nearby store that it is the one being visited; they sum to less than 1."""
     lat, lng = stay.mean_lat, stay.mean_lng
     dwell_s = max(1.0, (stay.at_ms - (stay.since_ms or stay.began_ms)) / 1000.0)
@@ -162,17 +173,34 @@ def probabilities(stay: Stay, stores: StoreField, settings: VisitSettings) -> di
             + store.ln_popularity
             - settings.entry_weight * math.log1p((gap_x * gap_x + gap_y * gap_y) / (2.0 * entry_m2))
         )
-    return _normalised(scores, -settings.street_nats - math.log(_indoor_odds(stay, settings)))
+    return _normalised(scores, -settings.street_nats - math.log(_indoor_odds(stay, tells_indoors, settings)))
 
 
-def _indoor_odds(stay: Stay, settings: VisitSettings) -> float:
+def _indoor_odds(stay: Stay, tells_indoors: float, settings: VisitSettings) -> float:
     """How much likelier the reported accuracy is indoors than outdoors.
 
-    A phone that reports the same everywhere lowers it to 1 - indoor_share at worst: soft evidence, never a gate.
+    ``tells_indoors`` is the log odds that this phone's accuracy worsens indoors. One that reports the same everywhere
+    cannot lower the answer below the probability that it is such a phone: soft evidence, never a gate.
     """
-    rise, spread = math.log(stay.accuracy_m / stay.street_accuracy_m), settings.indoor_spread
-    exponent = settings.indoor_ln_accuracy * (rise - settings.indoor_ln_accuracy / 2.0) / (spread * spread)
-    return 1.0 - settings.indoor_share * (1.0 - math.exp(min(exponent, 8.0)))
+    share = 1.0 / (1.0 + math.exp(-tells_indoors))
+    return 1.0 - share * (1.0 - math.exp(_rise_log_ratio(stay, settings)))
+
+
+def _learned(tells_indoors: float, stay: Stay, settings: VisitSettings) -> float:
+    """The log odds that this phone's accuracy tells indoors, after one more look at a rest in or out of doors."""
+    evidence = math.log(0.5 + 0.5 * math.exp(_rise_log_ratio(stay, settings)))
+    learned = tells_indoors + evidence * settings.every_s / settings.indoor_learning_s
+    return max(-settings.indoor_certainty, min(settings.indoor_certainty, learned))
+
+
+def _rise_log_ratio(stay: Stay, settings: VisitSettings) -> float:
+    """Log likelihood ratio, indoors to outdoors, of the accuracy's rise since the street, for a phone that tells."""
+    rise, expected, spread = (
+        math.log(stay.accuracy_m / stay.street_accuracy_m),
+        settings.indoor_ln_accuracy,
+        settings.indoor_spread,
+    )
+    return min(8.0, expected * (rise - expected / 2.0) / (spread * spread))
 
 
 def _normalised(scores: dict[str, float], outside: float) -> dict[str, float]:
