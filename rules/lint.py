@@ -21,7 +21,7 @@ from rules.schedule import WeeklyWindows
 from rules.strict import at
 
 
-class Warning(msgspec.Struct, frozen=True):  # noqa: A001 - the field's word; nothing here warns Python
+class Advice(msgspec.Struct, frozen=True):
     """A doubtful thing: where (JSON pointer), which rule's, and what would be better."""
 
     pointer: str
@@ -50,12 +50,12 @@ _VERBS = frozenset(
 )
 
 
-def lint(offer: Offer, policy: BrandPolicy = DEFAULT_POLICY) -> list[Warning]:
+def lint(offer: Offer, policy: BrandPolicy = DEFAULT_POLICY) -> list[Advice]:
     """Every warning about an offer that was accepted."""
     return [*_message_warnings(offer), *_schedule_warnings(offer), *_pressure_warnings(offer, policy)]
 
 
-def _message_warnings(offer: Offer) -> Iterator[Warning]:
+def _message_warnings(offer: Offer) -> Iterator[Advice]:
     arms = offer.experiment.variants if offer.experiment else ()
     sets = [("/messages", offer.messages)]
     sets += [(at("/experiment/variants", i, "messages"), arm.messages) for i, arm in enumerate(arms) if arm.messages]
@@ -64,85 +64,85 @@ def _message_warnings(offer: Offer) -> Iterator[Warning]:
             here = at(pointer, locale)
             yield from _length_warnings(message, here)
             yield from _tone_warnings(message, here)
-            yield from _link_warnings(message, here)
+            yield from _link_warnings(message, here, is_service=offer.purpose == "service")
             if locale.partition("-")[0] == "en" and offer.purpose != "service":
                 yield from _english_warnings(message, here)
             if "offer.left" in message.title + message.body and offer.stock is None and offer.total_cap is None:
-                yield Warning(here, "scarcity_unknown", "offer.left is only known where stock or total_cap is set.")
+                yield Advice(here, "scarcity_unknown", "offer.left is only known where stock or total_cap is set.")
         if messages is not offer.messages and (missing := offer.messages.keys() - messages.keys()):
-            yield Warning(pointer, "untranslated", f"This variant lacks {', '.join(sorted(missing))}.")
+            yield Advice(pointer, "untranslated", f"This variant lacks {', '.join(sorted(missing))}.")
 
 
-def _length_warnings(message: MessageTemplate, pointer: str) -> Iterator[Warning]:
+def _length_warnings(message: MessageTemplate, pointer: str) -> Iterator[Advice]:
     for name, most in (("title", MAX_TITLE_CHARACTERS), ("body", MAX_BODY_CHARACTERS)):
         text = _plain(getattr(message, name))
         if len(text) > most:
             detail = f"{len(text)} characters before its variables; phones show about {most}."
-            yield Warning(f"{pointer}/{name}", f"{name}_length", detail)
+            yield Advice(f"{pointer}/{name}", f"{name}_length", detail)
     sentences = len(_SENTENCE_END.findall(_plain(message.body)))
     if sentences > MAX_SENTENCES:
-        yield Warning(f"{pointer}/body", "brevity", f"{sentences} sentences; one or two are read.")
+        yield Advice(f"{pointer}/body", "brevity", f"{sentences} sentences; one or two are read.")
 
 
-def _tone_warnings(message: MessageTemplate, pointer: str) -> Iterator[Warning]:
+def _tone_warnings(message: MessageTemplate, pointer: str) -> Iterator[Advice]:
     for name in ("title", "body"):
         text = _plain(getattr(message, name))
         shouted = [word for word in _WORD.findall(text) if word.isupper() and len(word) > 3]
         if shouted:
-            yield Warning(f"{pointer}/{name}", "shouting", f"{shouted[0]!r} shouts; write it in small letters.")
+            yield Advice(f"{pointer}/{name}", "shouting", f"{shouted[0]!r} shouts; write it in small letters.")
         if "!!" in text or text.count("!") > 1:
-            yield Warning(f"{pointer}/{name}", "shouting", "One exclamation mark is enough.")
+            yield Advice(f"{pointer}/{name}", "shouting", "One exclamation mark is enough.")
         if (count := len(_EMOJI.findall(text))) > MAX_EMOJI:
-            yield Warning(f"{pointer}/{name}", "emoji", f"{count} emoji; keep to {MAX_EMOJI}.")
+            yield Advice(f"{pointer}/{name}", "emoji", f"{count} emoji; keep to {MAX_EMOJI}.")
 
 
-def _english_warnings(message: MessageTemplate, pointer: str) -> Iterator[Warning]:
+def _english_warnings(message: MessageTemplate, pointer: str) -> Iterator[Advice]:
     body = _plain(message.body)
     if _SMALL_TALK.match(_plain(message.title)) or _SMALL_TALK.match(body):
-        yield Warning(pointer, "essence_first", "Say what it is about in the first words; leave the greeting out.")
+        yield Advice(pointer, "essence_first", "Say what it is about in the first words; leave the greeting out.")
     if cliche := _CLICHES.search(f"{message.title} {body}"):
-        yield Warning(pointer, "cliche", f"{cliche[0]!r} has been read too often; say what the offer is.")
+        yield Advice(pointer, "cliche", f"{cliche[0]!r} has been read too often; say what the offer is.")
     words = {word.lower() for word in _WORD.findall(f"{message.title} {body}")} | set(body.lower().split())
     if words.isdisjoint(_VERBS) and not message.actions:
-        yield Warning(f"{pointer}/body", "call_to_action", "Say what to do, with a verb: come, try, take, show.")
+        yield Advice(f"{pointer}/body", "call_to_action", "Say what to do, with a verb: come, try, take, show.")
 
 
-def _link_warnings(message: MessageTemplate, pointer: str) -> Iterator[Warning]:
+def _link_warnings(message: MessageTemplate, pointer: str, *, is_service: bool) -> Iterator[Advice]:
     links = [("deep_link", message.deep_link), ("image_url", message.image_url)]
     links += [(f"actions/{i}/link", button.link) for i, button in enumerate(message.actions)]
     if not message.deep_link and not any(button.link for button in message.actions):
-        yield Warning(f"{pointer}/deep_link", "no_link", "Without a link the push opens nothing in particular.")
+        yield Advice(f"{pointer}/deep_link", "no_link", "Without a link the push opens nothing in particular.")
     elif not message.campaign_tags:
-        yield Warning(f"{pointer}/campaign_tags", "no_campaign_tags", "Tag links (utm_source …) to find them again.")
-    if not message.image_url:
-        yield Warning(f"{pointer}/image_url", "no_image", "A picture is seen first; channels without one leave it out.")
+        yield Advice(f"{pointer}/campaign_tags", "no_campaign_tags", "Tag links (utm_source …) to find them again.")
+    if not message.image_url and not is_service:
+        yield Advice(f"{pointer}/image_url", "no_image", "A picture is seen first; channels without one leave it out.")
     for name, link in links:
         plain = _MARKUP.sub("x", link)
         parts = urlsplit(plain)
         if plain and (not parts.scheme or " " in plain or (parts.scheme.startswith("http") and not parts.netloc)):
-            yield Warning(f"{pointer}/{name}", "link_form", f"{link!r} is not an address like https://… or app://…")
+            yield Advice(f"{pointer}/{name}", "link_form", f"{link!r} is not an address like https://… or app://…")
         elif parts.scheme == "http":
-            yield Warning(f"{pointer}/{name}", "link_form", "Phones refuse plain http; use https.")
+            yield Advice(f"{pointer}/{name}", "link_form", "Phones refuse plain http; use https.")
 
 
-def _schedule_warnings(offer: Offer) -> Iterator[Warning]:
+def _schedule_warnings(offer: Offer) -> Iterator[Advice]:
     quiet = offer.quiet_hours
     if quiet is not None and not quiet.enabled and not offer.transactional:
-        yield Warning("/quiet_hours", "at_night", "Without quiet hours people are woken at 3 a.m.; keep some.")
+        yield Advice("/quiet_hours", "at_night", "Without quiet hours people are woken at 3 a.m.; keep some.")
     if offer.pack in PACKS and offer.weekly:
         pack = PACKS[offer.pack]
         if not _within(offer.weekly, pack.windows):
-            yield Warning("/weekly", "outside_pack", f"{offer.pack}: practice is {pack.practice}.")
+            yield Advice("/weekly", "outside_pack", f"{offer.pack}: practice is {pack.practice}.")
 
 
-def _pressure_warnings(offer: Offer, policy: BrandPolicy) -> Iterator[Warning]:
+def _pressure_warnings(offer: Offer, policy: BrandPolicy) -> Iterator[Advice]:
     if offer.transactional and offer.purpose == "selling":
-        yield Warning("/transactional", "not_a_service", "A selling message must not bypass quiet hours and caps.")
+        yield Advice("/transactional", "not_a_service", "A selling message must not bypass quiet hours and caps.")
     if not offer.transactional and offer.cooldowns.min_gap_s == 0 and policy.min_gap_s:
-        yield Warning("/cooldowns/min_gap_s", "pressure", "Two pushes at once are one too many; keep the brand's gap.")
+        yield Advice("/cooldowns/min_gap_s", "pressure", "Two pushes at once are one too many; keep the brand's gap.")
     for i, cap in enumerate(offer.caps):
         if cap.scope == "user" and cap.max > MAX_DAILY_PUSHES and cap.window_s <= 86_400:
-            yield Warning(at("/caps", i, "max"), "pressure", "One or two notifications a day are the most people bear.")
+            yield Advice(at("/caps", i, "max"), "pressure", "One or two notifications a day are the most people bear.")
 
 
 def _within(own: tuple[Window, ...], pack: tuple[Window, ...]) -> bool:

@@ -8,10 +8,21 @@ import msgspec
 
 from rules.checks import faults
 from rules.document import Offer, Status
+from rules.lint import Advice, lint
 from rules.policy import DEFAULT_POLICY, BrandPolicy
 from rules.strict import DocumentErrors, decode
 
-__all__ = ["Offer", "OfferErrors", "Status", "decode_offer", "encode_offer", "offer_schema", "parse_offer"]
+__all__ = [
+    "Advice",
+    "Offer",
+    "OfferErrors",
+    "Status",
+    "decode_offer",
+    "encode_offer",
+    "lint",
+    "offer_schema",
+    "parse_offer",
+]
 
 OfferErrors = DocumentErrors
 """Raised by ``parse_offer``: ``errors`` is a list of {pointer, code, detail}."""

@@ -27,7 +27,7 @@ def at(text: str, zone: ZoneInfo = HELSINKI) -> int:
 NOON = at("2026-11-25 12:00")
 
 
-def geofence(name: str = "shop", tags: tuple[str, ...] = (), **properties: Any) -> Geofence:
+def geofence(name: str = "shop", tags: tuple[str, ...] = (), /, **properties: Any) -> Geofence:
     return Geofence(
         id=name,
         shape=Circle(DOOR, 40.0),

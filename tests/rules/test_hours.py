@@ -1,0 +1,104 @@
+"""Opening hours: the OpenStreetMap grammar, holidays, exceptions, and a store's own zone."""
+
+from __future__ import annotations
+
+import pytest
+from shapely import Polygon
+
+from geofences.model import Circle, Geofence, LatLng
+from rules.hours import Exceptions, opening_hours
+from rules.schedule import local
+from rules.stores import Store
+from tests.rules.shop import HELSINKI, at, decide, geofence, offer, only, refusing
+
+SHOP = "Mo-Fr 10:00-21:00; Sa 10:00-19:00; Su 12:00-18:00; PH off"
+
+
+@pytest.mark.parametrize(
+    ("source", "moment", "is_open", "opens"),
+    [
+        (SHOP, "2026-11-25 12:00", True, None),
+        (SHOP, "2026-11-25 21:00", False, "2026-11-26 10:00"),
+        (SHOP, "2026-11-28 19:30", False, "2026-11-29 12:00"),
+        (SHOP, "2026-12-25 12:00", False, "2026-12-27 12:00"),
+        ("24/7", "2026-11-25 03:00", True, None),
+        ("Fr-Sa 18:00-04:00", "2026-11-28 03:30", True, None),
+        ("Fr-Sa 18:00-04:00", "2026-11-28 04:30", False, "2026-11-28 18:00"),
+        ("Su 03:30-04:30", "2026-03-29 02:59", False, "2026-03-29 04:00"),
+        ("Su 03:00-03:30", "2026-10-25 03:15", True, None),
+        ("Feb 29 10:00-12:00", "2028-02-29 11:00", True, None),
+        ("Mo-Fr 10:00-12:00 unknown", "2026-11-25 11:00", True, None),
+    ],
+)
+def test_hours_follow_the_clock_of_the_store(source: str, moment: str, is_open: bool, opens: str | None) -> None:
+    """Holidays of the country, nights past midnight, clock changes, leap days; unknown counts as open."""
+    hours = opening_hours(source, HELSINKI, "FI")
+    assert hours.is_open(at(moment)) is is_open
+    if not is_open:
+        opening = hours.next_open(at(moment))
+        assert opening is not None
+        assert opening.replace(tzinfo=None).isoformat(" ", "minutes") == opens
+
+
+def test_hours_outside_the_grammar_are_pointed_at() -> None:
+    """The column of the first fault."""
+    with pytest.raises(ValueError, match="column 20"):
+        opening_hours("Mo-Fr 10:00-21:00; Xx", HELSINKI)
+
+
+def test_a_place_knows_its_zone() -> None:
+    """The property wins; else the zone of a point inside; an unreadable property is not believed."""
+    new_york = Geofence("ny", Polygon([(-74.0, 40.7), (-74.0, 40.71), (-73.99, 40.71), (-73.99, 40.7)]))
+    assert str(Store(new_york).zone) == "America/New_York"
+    assert str(Store(geofence()).zone) == "Europe/Helsinki"
+    assert str(Store(geofence(time_zone="Europe/Lisbon")).zone) == "Europe/Lisbon"
+    assert str(Store(geofence(time_zone="Nowhere")).zone) == "Europe/Helsinki"
+    assert str(Store(Geofence("sea", Circle(LatLng(0.0, -140.0), 50.0))).zone).startswith("Etc/")
+
+
+def test_hours_that_nobody_can_read_do_not_close_a_store() -> None:
+    """Open data is dirty: the store counts as having no hours, and says why."""
+    store = Store(geofence(opening_hours="ask inside"))
+    assert store.hours is None
+    assert "column" in store.hours_fault
+    assert only(decide(offer(), where=geofence(opening_hours="ask inside"))).rank == 0
+
+
+def test_exceptions_replace_a_date() -> None:
+    """Closed, or other hours; other dates are not spoken of."""
+    exceptions = Exceptions.of([("2026-12-24", "10:00-13:00,14:00-15:00"), ("2026-12-25", "closed")])
+    for moment, answer in (
+        ("2026-12-24 12:59", True),
+        ("2026-12-24 13:30", False),
+        ("2026-12-25 12:00", False),
+        ("2026-12-26 12:00", None),
+    ):
+        assert exceptions.on(local(at(moment), HELSINKI)) is answer
+
+
+@pytest.mark.parametrize(
+    ("fields", "properties", "expected"),
+    [
+        ({}, {"opening_hours": "Mo-Fr 13:00-18:00"}, ("active", "opening_hours", "after 13:00")),
+        ({"opening_hours": "ignore"}, {"opening_hours": "Mo-Fr 13:00-18:00"}, ("", "", "")),
+        ({"opening_hours": "Mo-Su 15:00-16:00"}, {"opening_hours": "24/7"}, ("active", "opening_hours", "after 15:00")),
+        (
+            {
+                "weekly": [{"start": "16:00", "end": "18:00"}],
+                "exceptions": [{"date": "2026-11-25", "hours": "11:00-13:00"}],
+            },
+            {"opening_hours": "off"},
+            ("", "", ""),
+        ),
+        ({"zone": "America/New_York", "weekly": [{"start": "04:00", "end": "06:00"}]}, {}, ("", "", "")),
+        ({"pack": "grocery"}, {}, ("active", "weekly", "after 13:00")),
+        ({"pack": "cafe"}, {}, ("", "", "")),
+        ({"pack": "fashion"}, {}, ("active", "weekly", "after Fri 09:00")),
+    ],
+)
+def test_which_hours_decide(
+    fields: dict[str, object], properties: dict[str, object], expected: tuple[str, str, str]
+) -> None:
+    """An exception before the store's hours, the store's hours before weekly windows, a pack where there are none."""
+    candidate = only(decide(offer(**fields), where=geofence(**properties)))  # type: ignore[arg-type]
+    assert refusing(candidate) == expected
