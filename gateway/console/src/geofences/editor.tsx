@@ -3,9 +3,10 @@
 import { useSignal } from "@preact/signals";
 import type { GeofenceFeature } from "../api/types";
 import { Icon } from "../shell/icon";
+import { slug } from "../text";
 import { TextField } from "../ui/field";
 import { TagsField } from "../ui/tags";
-import { change, close, draft, isBusy, mayLeave, problem, remove, save, setProperty, slug, tool } from "./state";
+import { change, close, draft, isBusy, mayLeave, problem, remove, save, setProperty, tool } from "./state";
 
 const OWN_FIELDS = ["name", "tags", "radius_m", "opening_hours"];
 

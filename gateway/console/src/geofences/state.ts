@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { call, Problem } from "../api/client";
 import type { GeofenceFeature } from "../api/types";
 import { geofences } from "../catalog";
+import { slug } from "../text";
 import { tell } from "../ui/notice";
 import { confirmed } from "../ui/confirm";
 
@@ -135,10 +136,4 @@ function overtaken({ status, code }: Problem): Problem {
 
 function addressOf(id: string): string {
   return `/v1/geofences/${encodeURIComponent(id)}`;
-}
-
-/** "Café Ekberg, Bulevardi" as "cafe-ekberg-bulevardi". */
-export function slug(name: string): string {
-  const plain = name.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
-  return plain.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }

@@ -24,6 +24,7 @@ interface PageEntry {
 const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: "", title: "Live", Page: LivePage },
   { name: "geofences", title: "Geofences", Page: lazy(async () => (await import("../geofences/page")).GeofencesPage) },
+  { name: "offers", title: "Offers", Page: lazy(async () => (await import("../offers/page")).OffersPage) },
 ];
 
 export function App() {

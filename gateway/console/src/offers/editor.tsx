@@ -1,0 +1,162 @@
+// The offer's editor: sections in the order in which one thinks of an offer; faults stand under what they are about.
+
+import { useSignal } from "@preact/signals";
+import { Icon } from "../shell/icon";
+import { TextField } from "../ui/field";
+import { slug } from "../text";
+import type { Offer } from "./document";
+import { Limits, Who } from "./sections/who";
+import { Messages } from "./sections/messages";
+import { Time, Where, Trigger } from "./sections/where";
+import { advice, begin, close, draft, faultAt, faults, isBusy, mayLeave, problem, remove, replace, save, set } from "./state";
+
+export function Editor() {
+  const { offer, isNew, isDirty } = draft.value!;
+  const isJson = useSignal(false);
+  const leave = async (): Promise<void> => void ((await mayLeave()) && close());
+  return (
+    <form class="offer-editor" aria-label="Offer" onSubmit={(event) => (event.preventDefault(), void save())}>
+      <header class="panel-head">
+        <h2>{offer.name || "New offer"}</h2>
+        <span class="offer-tools">
+          <i class={`dot dot-${offer.status ?? "draft"}`} aria-hidden="true" /> {offer.status ?? "draft"}
+          <button class="plain" type="button" aria-pressed={isJson.value} onClick={() => (isJson.value = !isJson.value)}>
+            {isJson.value ? "Form" : "JSON"}
+          </button>
+          <button class="plain" type="button" aria-label="Close the offer" onClick={() => void leave()}>
+            <Icon name="close" />
+          </button>
+        </span>
+      </header>
+      <div class="panel-body">
+        <Refused />
+        {isJson.value ? <Source offer={offer} /> : <Sections offer={offer} isNew={isNew} />}
+      </div>
+      <Actions offer={offer} isNew={isNew} isDirty={isDirty} />
+    </form>
+  );
+}
+
+function Sections({ offer, isNew }: { offer: Offer; isNew: boolean }) {
+  return (
+    <>
+      <fieldset class="group pair">
+        <legend class="unseen">Name</legend>
+        <TextField label="Name" value={offer.name ?? ""} change={(name) => set("name", name)} fault={faultAt("/name")} />
+        {isNew ? (
+          <TextField
+            label="Id"
+            mono
+            value={offer.id}
+            placeholder={slug(offer.name ?? "") || "lunch-soup"}
+            change={(id) => set("id", id)}
+            fault={faultAt("/id")}
+          />
+        ) : (
+          <TextField
+            label="Brand"
+            value={offer.brand ?? ""}
+            change={(brand) => set("brand", brand || undefined)}
+            fault={faultAt("/brand")}
+          />
+        )}
+      </fieldset>
+      <Messages offer={offer} />
+      <Where offer={offer} />
+      <Trigger offer={offer} />
+      <Time offer={offer} />
+      <Who offer={offer} />
+      <Limits offer={offer} />
+    </>
+  );
+}
+
+function Refused() {
+  if (problem.value && faults.value.length === 0) {
+    return (
+      <div class="refused" role="alert">
+        <b>{problem.value.title}</b>
+        <p>{problem.value.detail}</p>
+      </div>
+    );
+  }
+  if (faults.value.length > 0) {
+    return (
+      <div class="refused" role={problem.value ? "alert" : "status"}>
+        <b>{problem.value ? "Not saved" : "Not ready yet"}</b>
+        <ul>
+          {faults.value.map((fault) => (
+            <li key={fault.pointer}>
+              {fault.pointer && <code>{fault.pointer}</code>} {fault.detail}
+            </li>
+          ))}
+        </ul>
+      </div>
+    );
+  }
+  if (advice.value.length === 0) return null;
+  return (
+    <div class="advice" role="status">
+      <b>Saved, with advice</b>
+      <ul>
+        {advice.value.map(({ pointer, detail }) => (
+          <li key={pointer + detail}>
+            <code>{pointer}</code> {detail}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Source({ offer }: { offer: Offer }) {
+  const text = useSignal(JSON.stringify(offer, null, 2));
+  const fault = useSignal<string | undefined>(undefined);
+  const read = (typed: string): void => {
+    text.value = typed;
+    try {
+      replace(JSON.parse(typed) as Offer);
+      fault.value = undefined;
+    } catch (error) {
+      fault.value = error instanceof Error ? error.message : "This is not JSON yet.";
+    }
+  };
+  return (
+    <TextField label="The whole document" mono lines={32} value={text.value} change={read} fault={fault.value} />
+  );
+}
+
+function Actions({ offer, isNew, isDirty }: { offer: Offer; isNew: boolean; isDirty: boolean }) {
+  const isActive = offer.status === "active";
+  return (
+    <footer class="panel-foot">
+      <span>
+        <button class="primary" type="submit" disabled={isBusy.value || !isDirty}>
+          {isBusy.value ? "Saving…" : isActive ? "Save and go live" : "Save"}
+        </button>
+        <button
+          class="quiet"
+          type="button"
+          disabled={isBusy.value || (isNew && !isDirty)}
+          onClick={() => void save(isActive ? "paused" : "active")}
+        >
+          {isActive ? "Pause now" : "Activate"}
+        </button>
+      </span>
+      {!isNew && (
+        <span>
+          <button
+            class="quiet"
+            type="button"
+            onClick={() => void begin({ ...offer, id: "", name: `${offer.name ?? ""} (copy)`, status: "draft" })}
+          >
+            Copy
+          </button>
+          <button class="danger quiet" type="button" disabled={isBusy.value} onClick={() => void remove()}>
+            Delete
+          </button>
+        </span>
+      )}
+    </footer>
+  );
+}
