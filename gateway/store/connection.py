@@ -34,11 +34,19 @@ MAX_BLOCK_MS: Final = 5_000
 class Connection:
     """Calls to one Redis deployment."""
 
-    def __init__(self, client: Redis | RedisCluster, patient: Redis | RedisCluster, listener: Redis) -> None:
-        """``client`` has short timeouts, ``patient`` serves blocking reads, ``listener`` subscriptions."""
+    def __init__(
+        self, client: Redis | RedisCluster, patient: Redis | RedisCluster, listener: Redis, command_timeout_s: float
+    ) -> None:
+        """``client`` serves commands, ``patient`` blocking reads, ``listener`` subscriptions.
+
+        Timeouts are kept here, not by the driver: its own costs a task for each command, and before Python 3.12
+        such a task can swallow the cancellation that stops a background part.
+        """
         self._client = client
         self._patient = patient
         self._listener = listener
+        self._timeout_s = command_timeout_s
+        self._patience_s = command_timeout_s + MAX_BLOCK_MS / 1000
         self.is_cluster: Final = isinstance(client, RedisCluster)
 
     @classmethod
@@ -70,12 +78,14 @@ class Connection:
     async def call(self, *command: Arg) -> Any:
         """One command's reply."""
         with _driver_errors():
-            return await self._client.execute_command(*command)
+            async with asyncio.timeout(self._timeout_s):
+                return await self._client.execute_command(*command)
 
     async def block(self, *command: Arg) -> Any:
         """One blocking command's reply; its BLOCK must be at most ``MAX_BLOCK_MS``."""
         with _driver_errors():
-            return await self._patient.execute_command(*command)
+            async with asyncio.timeout(self._patience_s):
+                return await self._patient.execute_command(*command)
 
     async def batch(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
         """The replies to independent commands in order, in one round trip where one server answers them all."""
@@ -85,7 +95,8 @@ class Connection:
             pipeline = cast(Redis, self._client).pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)
-            return await pipeline.execute()
+            async with asyncio.timeout(self._timeout_s):
+                return await pipeline.execute()
 
     async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
         """The values of string keys: one MGET, or one per hash tag in a cluster."""
@@ -107,7 +118,8 @@ class Connection:
         """One script's reply."""
         try:
             with _driver_errors(NoScriptError):
-                return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
         except NoScriptError:
             return await self.call("EVAL", script.source, len(keys), *keys, *args)
 
@@ -119,7 +131,8 @@ class Connection:
             pipeline = cast(Redis, self._client).pipeline(transaction=False)
             for keys, args in calls:
                 pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-            replies = await pipeline.execute(raise_on_error=False)
+            async with asyncio.timeout(self._timeout_s):
+                replies = await pipeline.execute(raise_on_error=False)
         for place, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):
                 replies[place] = await self.run(script, *calls[place])
@@ -133,8 +146,9 @@ class Connection:
         pubsub = self._listener.pubsub(ignore_subscribe_messages=False)
         try:
             with _driver_errors():
-                await pubsub.subscribe(channel)
-                await pubsub.get_message(timeout=MAX_BLOCK_MS / 1000)
+                async with asyncio.timeout(self._patience_s):
+                    await pubsub.subscribe(channel)
+                    await pubsub.get_message(timeout=MAX_BLOCK_MS / 1000)
             yield Subscription(pubsub)
         finally:
             with contextlib.suppress(RedisError, OSError):
@@ -157,16 +171,15 @@ class Subscription:
 def _open(url: str, connect_timeout_s: float, command_timeout_s: float) -> Connection:
     once = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     never = Retry(NoBackoff(), 0)
-    common: dict[str, Any] = {"socket_connect_timeout": connect_timeout_s, "protocol": 2}
-    patience_s = command_timeout_s + MAX_BLOCK_MS / 1000
+    common: dict[str, Any] = {"socket_connect_timeout": connect_timeout_s, "socket_timeout": None, "protocol": 2}
     scheme, _, rest = url.partition("://")
     if scheme in {"redis+cluster", "rediss+cluster"}:
         node = f"{scheme.removesuffix('+cluster')}://{rest}"
 
-        def cluster(timeout_s: float) -> RedisCluster:
-            return RedisCluster.from_url(node, socket_timeout=timeout_s, max_connections=MAX_CONNECTIONS, **common)
+        def cluster() -> RedisCluster:
+            return RedisCluster.from_url(node, max_connections=MAX_CONNECTIONS, **common)
 
-        return Connection(cluster(command_timeout_s), cluster(patience_s), _listener(node, never, common))
+        return Connection(cluster(), cluster(), _listener(node, never, common), command_timeout_s)
     if scheme not in {"redis", "rediss", "unix"}:
         raise ConfigError(
             f"redis_url must begin with redis://, rediss://, unix:// or redis+cluster://, not {scheme}://"
@@ -175,16 +188,15 @@ def _open(url: str, connect_timeout_s: float, command_timeout_s: float) -> Conne
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=command_timeout_s,
-        socket_timeout=command_timeout_s,
         retry=once,
         **common,
     )
-    patient = Redis.from_url(url, socket_timeout=patience_s, retry=once, **common)
-    return Connection(Redis(connection_pool=pool), patient, _listener(url, never, common))
+    patient = Redis.from_url(url, retry=once, **common)
+    return Connection(Redis(connection_pool=pool), patient, _listener(url, never, common), command_timeout_s)
 
 
 def _listener(url: str, never: Retry, common: dict[str, Any]) -> Redis:
-    return Redis.from_url(url, socket_timeout=None, retry=never, health_check_interval=MAX_BLOCK_MS // 1000, **common)
+    return Redis.from_url(url, retry=never, health_check_interval=MAX_BLOCK_MS // 1000, **common)
 
 
 @contextlib.contextmanager
