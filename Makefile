@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 
 CONSOLE := gateway/console
 CONSOLE_BUILT := $(CONSOLE)/dist/index.html
@@ -57,12 +58,9 @@ console: $(CONSOLE_BUILT) ## Build the web console
 wheel: $(TOOLS) console ## Build the distribution into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
-lock: $(TOOLS) ## Pin every package again, with hashes
-	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header deploy/requirements.in -o deploy/requirements.txt
-	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header deploy/requirements-dev.in -o deploy/requirements-dev.txt
-
-docs: $(RUNTIME) ## Write docs/reference.md and deploy/settings.example.toml from the code
-	@PYTHONPATH=. $(BIN)/python docs/reference.py
+lock: $(TOOLS) ## Pin every package again, with hashes, for Python 3.11.0 and newer
+	$(LOCK) deploy/requirements.in -o deploy/requirements.txt
+	$(LOCK) deploy/requirements-dev.in -o deploy/requirements-dev.txt
 
 install: $(RUNTIME) ## Create the virtual environment with the runtime packages only
 
