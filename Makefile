@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 
 CONSOLE := gateway/console
@@ -61,6 +61,9 @@ wheel: $(TOOLS) console ## Build the distribution into dist/
 lock: $(TOOLS) ## Pin every package again, with hashes, for Python 3.11.0 and newer
 	$(LOCK) deploy/requirements.in -o deploy/requirements.txt
 	$(LOCK) deploy/requirements-dev.in -o deploy/requirements-dev.txt
+
+docs: $(RUNTIME) ## Write docs/reference.md and deploy/settings.example.toml from the code
+	@PYTHONPATH=. $(BIN)/python docs/reference.py
 
 install: $(RUNTIME) ## Create the virtual environment with the runtime packages only
 

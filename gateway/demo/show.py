@@ -80,7 +80,7 @@ async def _watch(api: Api, crowd: Crowd, narrator: Narrator, tally: Tally, secon
     """Let the crowd walk and tell of it, until the time is up or Ctrl-C; then let the last pushes arrive."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
 
     async def tell_pushes() -> None:
