@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from firebase_admin import messaging
@@ -31,6 +31,8 @@ MAX_COLLAPSE_ID_BYTES: Final = 64
 MIN_BODY_CHARS: Final = 20
 """A body cut shorter than this says nothing: the push is refused instead."""
 
+Payload = TypeVar("Payload")
+
 _LABEL = re.compile(r"[^a-zA-Z0-9\-_.~%]")
 _json: Final = msgspec.json.Encoder().encode
 _ENCODER: Final = MessageEncoder()
@@ -42,7 +44,7 @@ class PayloadTooLarge(ValueError):
 
 def apns_payload(job: PushJob) -> dict[str, Any]:
     """The body of ``POST /3/device/{token}``, at most 4,096 bytes of JSON. Raises PayloadTooLarge."""
-    return _apns(job, fit(job.message, lambda message: _stdlib_size_bytes(_apns(job, message))))
+    return fit(job.message, lambda message: _apns(job, message), _apns_size_bytes)
 
 
 def fcm_message(job: PushJob, token: str, ttl_s: int) -> messaging.Message:
@@ -50,7 +52,7 @@ def fcm_message(job: PushJob, token: str, ttl_s: int) -> messaging.Message:
 
     ``token`` may be a registration token or a Firebase installation id. Raises PayloadTooLarge.
     """
-    return _fcm(job, fit(job.message, lambda message: _fcm_size_bytes(_fcm(job, message, token, ttl_s))), token, ttl_s)
+    return fit(job.message, lambda message: _fcm(job, message, token, ttl_s), _fcm_size_bytes)
 
 
 def ttl_s(job: PushJob, at_ms: int) -> int:
@@ -69,15 +71,21 @@ def analytics_label(offer_id: str) -> str:
     return _LABEL.sub("_", offer_id)[:50]
 
 
-def fit(message: Message, size_bytes: Callable[[Message], int], budget_bytes: int = BUDGET_BYTES) -> Message:
-    """The message itself, or the fullest one in the order of trimming that is within the budget.
+def fit(
+    message: Message,
+    encode: Callable[[Message], Payload],
+    size_bytes: Callable[[Payload], int],
+    budget_bytes: int = BUDGET_BYTES,
+) -> Payload:
+    """The payload of the message itself, or of the fullest one in the order of trimming that is within the budget.
 
     Raises PayloadTooLarge, naming the size that remained.
     """
     for candidate in _ever_smaller(message):
-        if size_bytes(candidate) <= budget_bytes:
-            return candidate
-    raise PayloadTooLarge(f"{size_bytes(candidate)} bytes remain after trimming; {budget_bytes} are allowed")
+        payload = encode(candidate)
+        if (size := size_bytes(payload)) <= budget_bytes:
+            return payload
+    raise PayloadTooLarge(f"{size} bytes remain after trimming; {budget_bytes} are allowed")
 
 
 def _ever_smaller(message: Message) -> Iterator[Message]:
@@ -150,9 +158,13 @@ def category(message: Message) -> str:
     return "+".join(action.id for action in message.actions)
 
 
-def _stdlib_size_bytes(payload: dict[str, Any]) -> int:
-    """Size as aioapns writes it, with a space after each colon and comma; our own transport writes less."""
-    return len(json.dumps(payload, ensure_ascii=False).encode())
+def _apns_size_bytes(payload: dict[str, Any]) -> int:
+    """Size as aioapns writes it, with a space after each colon and comma; our own transport writes less.
+
+    Where even a space for every third byte would fit, the compact size answers, at a tenth of the cost.
+    """
+    compact = len(_json(payload))
+    return compact if compact * 4 // 3 <= BUDGET_BYTES else len(json.dumps(payload, ensure_ascii=False).encode())
 
 
 def _fcm_size_bytes(message: messaging.Message) -> int:
