@@ -49,9 +49,7 @@ class Gatherer:
         self._flushes.add(task)
         task.add_done_callback(self._flushes.discard)
 
-    async def _handle_for(
-        self, pings: list[Ping], waiting: list[asyncio.Future[None]], received_at_ms: int
-    ) -> None:
+    async def _handle_for(self, pings: list[Ping], waiting: list[asyncio.Future[None]], received_at_ms: int) -> None:
         try:
             await self._handle(pings, received_at_ms)
         except Exception as error:  # noqa: BLE001 - every caller gets it, as if alone

@@ -7,10 +7,11 @@ client hears that all is well, because a phone that is told otherwise sends the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
+from gateway.ingest.clients.field_map import FieldMap
 from gateway.ingest.decode import Rejected
 from geofences.model import Ping
 
@@ -27,7 +28,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_id: str | None = None
     encryption_key: str | None = None
     sends_geofences: bool = False
-    fields: Mapping[str, Any] | None = None
+    fields: FieldMap | None = None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
