@@ -9,6 +9,7 @@ export const SOURCES = {
   stores: "stores",
   middles: "middles",
   chosen: "chosen",
+  walk: "walk",
 } as const;
 
 /** The names on the map are drawn in the page's own typeface; no glyphs are fetched. */
@@ -27,6 +28,7 @@ export function layers(palette: Palette): LayerSpecification[] {
     ...streetLayers(palette),
     ...storeLayers(palette),
     ...chosenLayers(palette),
+    ...walkLayers(palette),
     ...nameLayers(palette),
   ];
 }
@@ -176,6 +178,31 @@ function chosenLayers(palette: Palette): LayerSpecification[] {
       type: "line",
       source: SOURCES.chosen,
       paint: { "line-color": palette.chosen, "line-width": 2.5 },
+    },
+  ];
+}
+
+function walkLayers(palette: Palette): LayerSpecification[] {
+  return [
+    {
+      id: "walk",
+      type: "line",
+      source: SOURCES.walk,
+      filter: ["==", ["geometry-type"], "LineString"],
+      layout: { "line-cap": "round", "line-join": "round" },
+      paint: { "line-color": palette.chosen, "line-width": 3, "line-opacity": 0.7 },
+    },
+    {
+      id: "walk-pings",
+      type: "circle",
+      source: SOURCES.walk,
+      filter: ["==", ["geometry-type"], "Point"],
+      paint: {
+        "circle-color": palette.chosen,
+        "circle-radius": 3.5,
+        "circle-stroke-color": palette.halo,
+        "circle-stroke-width": 1.5,
+      },
     },
   ];
 }

@@ -25,6 +25,7 @@ const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: "", title: "Live", Page: LivePage },
   { name: "geofences", title: "Geofences", Page: lazy(async () => (await import("../geofences/page")).GeofencesPage) },
   { name: "offers", title: "Offers", Page: lazy(async () => (await import("../offers/page")).OffersPage) },
+  { name: "simulator", title: "Simulator", Page: lazy(async () => (await import("../simulator/page")).SimulatorPage) },
 ];
 
 export function App() {
