@@ -1,8 +1,8 @@
 """nginx as APNs and FCM: real HTTP/2 over TLS, written by others. For bench.delivery and for tests/faults.
 
-The first word of a device token decides the answer: ``gone`` 410, ``bad`` 400, ``busy`` 429, ``down`` 503; ``paced`` 200,
-but no more than ``PACED_PER_S`` a second, later ones waiting their turn; anything else 200. FCM's token is in the body, so
-there the first part of the path decides. A connection ends with GOAWAY after ``requests_per_connection``.
+The first word of a device token decides the answer: ``gone`` 410, ``bad`` 400, ``busy`` 429, ``down`` 503; ``paced``
+200, but no more than ``PACED_PER_S`` a second, later ones waiting their turn; anything else 200. FCM's token is in the
+body, so there the first part of the path decides. GOAWAY comes after ``requests_per_connection``.
 """
 
 from __future__ import annotations

@@ -125,8 +125,8 @@ class Sender:
             try:
                 jobs.append((entry, PushJob.decode(entry.job)))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                _log.error("an outbox entry cannot be read and is dropped", detail=str(error))
-                await self._store.outbox.ack([entry])
+                _log.error("an outbox entry cannot be read", detail=str(error))
+                await self._store.dead_letters.bury([(entry, "unreadable")])
         if not jobs:
             return
         devices = await self._store.profiles.load_devices([job.user_id for _, job in jobs])

@@ -64,7 +64,9 @@ class Http2Apns:
             self._url + request.device_token, self._headers(request, token), _encode(request.message)
         )
         if isinstance(reply, NoReply):
-            return Outcome(status=Status.RETRY, provider=NAME, code=reply.code, detail=reply.detail)
+            return Outcome(
+                status=Status.RETRY, provider=NAME, code=reply.code, detail=reply.detail, is_in_doubt=reply.is_in_doubt
+            )
         result = _result(request, reply)
         if self._token and result.description in TOKEN_REFUSALS:
             self._token.refused(token, reply.header("date"))

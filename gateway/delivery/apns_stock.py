@@ -46,11 +46,13 @@ class StockApns:
         if not done:
             self._late.add(task)
             task.add_done_callback(self._forget)
-            return Outcome(status=Status.RETRY, provider=NAME, code="timeout")
+            return Outcome(status=Status.RETRY, provider=NAME, code="timeout", is_in_doubt=True)
         try:
             result = task.result()
         except Exception as error:  # noqa: BLE001 - its own, and those of h2 and OpenSSL that leak through its pool
-            return Outcome(status=Status.RETRY, provider=NAME, code="connection", detail=type(error).__name__)
+            return Outcome(
+                status=Status.RETRY, provider=NAME, code="connection", detail=type(error).__name__, is_in_doubt=True
+            )
         if result.description in TOKEN_REFUSALS:
             self._apns.pool.close()  # aioapns mints one token for each connection, and never again
         return result

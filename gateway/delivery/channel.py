@@ -63,6 +63,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
     token_state: TokenState = TokenState.GOOD
     token_invalid_since_ms: int = 0
+    is_in_doubt: bool = False
+    """A RETRY of a request that was sent and never answered: the provider may have the push all the same."""
     is_about_device: bool = False
     """A RETRY that says nothing of the provider's health: this one device has had too many."""
 

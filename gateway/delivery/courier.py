@@ -42,6 +42,18 @@ class Delivery(msgspec.Struct, frozen=True):
     outcome: Outcome
     attempts: tuple[Attempt, ...] = ()
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a provider may have it although none said so."""
+        return any(attempt.outcome.is_in_doubt for attempt in self.attempts)
+
+    @property
+    def reason(self) -> str:
+        """How it ended, for an operator: ``terminal: apns Unregistered``."""
+        outcome = self.outcome
+        words = " ".join(filter(None, (f"{outcome.status}:", outcome.provider, outcome.code)))
+        return f"{words} ({outcome.detail})" if outcome.detail else words
+
 
 class Courier:
     """Brings jobs to devices, over one lane for each channel."""

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import httpx
 import msgspec
 from firebase_admin import exceptions, messaging
+from msgspec.structs import replace
 
 from gateway.clock import now_ms
 from gateway.delivery.channel import Device, Outcome, Status, TokenState
@@ -105,7 +106,8 @@ def outcome_of(error: exceptions.FirebaseError) -> Outcome:
         wait_s = _wait_s(response)
         return _outcome(Status.RETRY, code, wait_s=QUOTA_WAIT_S if wait_s is None else wait_s)
     if isinstance(error, _TRANSIENT) or response is None or response.status_code >= 500:
-        return _outcome(Status.RETRY, code, wait_s=_wait_s(response))
+        is_in_doubt = response is None and not isinstance(error, exceptions.UnavailableError)
+        return replace(_outcome(Status.RETRY, code, wait_s=_wait_s(response)), is_in_doubt=is_in_doubt)
     return _outcome(Status.TERMINAL, code, str(error))
 
 

@@ -47,7 +47,9 @@ class Http2Fcm:
             return Outcome(status=Status.RETRY, provider=NAME, code="token_endpoint", detail=str(error))
         reply = await self._client.post(self._url, {**_HEADERS, "authorization": f"Bearer {token}"}, body)
         if isinstance(reply, NoReply):
-            return Outcome(status=Status.RETRY, provider=NAME, code=reply.code, detail=reply.detail)
+            return Outcome(
+                status=Status.RETRY, provider=NAME, code=reply.code, detail=reply.detail, is_in_doubt=reply.is_in_doubt
+            )
         if reply.status == 200:
             return None
         if reply.status == 401:

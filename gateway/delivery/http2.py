@@ -48,6 +48,11 @@ class NoReply(msgspec.Struct, frozen=True):
     code: str
     detail: str = ""
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the request may have arrived."""
+        return self.code != "refused"
+
 
 class Http2:
     """Posts to one provider."""

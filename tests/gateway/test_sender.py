@@ -139,7 +139,51 @@ async def test_a_push_that_nobody_can_get_gives_its_cooldown_back(store: Store, 
     async with sending(store, channels):
         assert await claim(store, a_job("dan"))
         await emptied(store)
+        (letter,) = await store.dead_letters.list()
+        assert letter.reason == "terminal: apns Unregistered"
         assert await claim(store, a_job("dan", push_id="another"))
+
+
+async def test_a_push_that_was_given_up_can_be_tried_again(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    job = a_job("lea")
+    async with sending(store, channels):
+        await claim(store, job)
+        await emptied(store)
+        (letter,) = await store.dead_letters.list()
+        assert letter.reason == "terminal: no_device"
+        await register(store, "lea", "apns:phone")
+        assert await store.dead_letters.replay([letter.letter_id]) == 1
+        await emptied(store)
+    assert [push["push_id"] for push in await sandbox.pushes()] == [job.push_id]
+
+
+async def test_a_push_that_may_have_arrived_keeps_its_cooldown(store: Store, channels: dict[str, Channel]) -> None:
+    """A request that was sent and never answered is not refunded: no second push is better than one too many."""
+    await register(store, "mia", "apns:stuck-phone")
+    async with sending(store, channels):
+        await claim(store, a_job("mia", expires_at_ms=now_ms() + 1500))
+        await emptied(store)
+    assert not await claim(store, a_job("mia", push_id="another"))
+    (letter,) = await store.dead_letters.list()
+    assert letter.reason.startswith("expired: apns timeout")
+
+
+async def test_an_entry_that_cannot_be_read_is_given_up_and_holds_up_nothing(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "noa", "apns:phone")
+    async with sending(store, channels):
+        for entry in (b"", b"{", b"\xff", b"[]", b'{"push_id": 1}'):
+            candidate = ClaimCandidate(
+                push_id=entry.hex(), offer_id="o", geofence_id="g", brand="", limits=(), entry=entry
+            )
+            await store.claims.claim(ClaimRequest(user_id="noa", at_ms=now_ms(), candidates=(candidate,)))
+        await claim(store, a_job("noa"))
+        await emptied(store)
+    assert len(await sandbox.pushes()) == 1
+    assert [letter.reason for letter in await store.dead_letters.list()] == ["unreadable"] * 5
 
 
 async def test_a_push_whose_time_has_passed_is_not_sent_and_gives_its_cooldown_back(
