@@ -79,6 +79,9 @@ class Answer(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+_IN, _OUT = Answer(True), Answer(False)
+
+
 def days(count: int) -> timedelta:
     """CEL ``days(n)``: a duration."""
     return timedelta(days=count)
@@ -142,27 +145,27 @@ class Audience:
         held = facts.answers.get(self)
         if held is None:
             value, reason = evaluated(self._expression, facts.activation(self._environment))
-            held = facts.answers[self] = Answer(value is True, reason)
+            held = facts.answers[self] = Answer(value is True, reason) if reason else _IN if value is True else _OUT
         return held
 
 
 class Facts:
     """What expressions may read of one user at one transition: the same for every offer that the transition woke."""
 
-    __slots__ = ("_activations", "answers", "values")
+    __slots__ = ("_activation", "_environment", "answers", "values")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         """``values`` by the names of VARIABLES and ``user.<attribute>``; what is not known is left out."""
         self.values = values
         self.answers: dict[Audience, Answer] = {}
-        self._activations: dict[int, cel.Activation] = {}
+        self._environment: cel.Env | None = None
+        self._activation: cel.Activation | None = None
 
     def activation(self, environment: cel.Env) -> cel.Activation:
-        """The values bound for an environment, once."""
-        held = self._activations.get(id(environment))
-        if held is None:
-            held = self._activations[id(environment)] = environment.Activation(self.values)
-        return held
+        """The values bound for an environment: the last one asked for is kept, for a rulebook has but one."""
+        if self._activation is None or self._environment is not environment:
+            self._environment, self._activation = environment, environment.Activation(self.values)
+        return self._activation
 
 
 @lru_cache(maxsize=16_384)

@@ -14,7 +14,7 @@ from rules.audience import Audience, audience
 from rules.behaviour import names_read
 from rules.document import MessageTemplate, Offer
 from rules.hours import Exceptions, Hours, opening_hours
-from rules.model import Limit
+from rules.model import Limit, Supply
 from rules.packs import windows_of
 from rules.policy import BrandPolicy, Cap, QuietHours
 from rules.schedule import DAY_NUMBERS, WeeklyWindows, campaign_bound_ms, midnight_ms, zone_named
@@ -45,6 +45,13 @@ class CompiledOffer:
     def is_behind(self, transition: Transition) -> bool:
         """Whether a dwell is past this offer's threshold, which had its own transition before."""
         return self.kind is TransitionKind.DWELL and (transition.dwell_s or 0) > (self.offer.trigger.dwell_s or 0)
+
+    @cached_property
+    def supply(self) -> Supply | None:
+        """What it may give out in all, or None for no bound."""
+        offer = self.offer
+        found = Supply(offer.total_cap, offer.stock, offer.max_per_hour, offer.code_pool)
+        return None if found == Supply() else found
 
     @cached_property
     def zone(self) -> ZoneInfo | None:
@@ -86,14 +93,8 @@ class CompiledOffer:
     @cached_property
     def event_names(self) -> frozenset[str] | None:
         """Names of the behaviour events that its audience and messages read; None for all."""
-        arms = self.offer.experiment.variants if self.offer.experiment else ()
-        messages = [*self.offer.messages.values(), *(m for arm in arms for m in arm.messages.values())]
-        texts = [self.offer.audience]
-        for message in messages:
-            texts += [message.title, message.body, message.image_url, message.deep_link]
-            texts += [text for button in message.actions for text in (button.title, button.link)]
         found: set[str] = set()
-        for text in texts:
+        for text in self.offer.texts():
             if "events" in text:
                 names = names_read(text)
                 if names is None:

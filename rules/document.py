@@ -167,3 +167,13 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def is_live(self) -> bool:
         """Whether it may push now, as far as its status goes."""
         return self.status is Status.ACTIVE
+
+    def texts(self) -> list[str]:
+        """Every Liquid and CEL source in it."""
+        arms = self.experiment.variants if self.experiment else ()
+        found = [self.audience]
+        for messages in (self.messages, *(arm.messages for arm in arms)):
+            for message in messages.values():
+                found += [message.title, message.body, message.image_url, message.deep_link]
+                found += [text for button in message.actions for text in (button.title, button.link)]
+        return found

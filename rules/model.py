@@ -115,10 +115,20 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     data: Mapping[str, str] = {}
 
 
+class Supply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an offer may give out to all users together; None is no bound, and no code is drawn."""
+
+    total_cap: int | None = None
+    stock: int | None = None
+    max_per_hour: int | None = None
+    code_pool: str | None = None
+
+
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     """One offer that one transition woke, with every verdict in gate order.
 
     A candidate that reached arbitration has a ``message``, its ``limits`` and its place ``rank`` (0 is best).
+    ``supply`` is what the offer may give out in all, which only the claim can take; None where nothing is bounded.
     """
 
     offer_id: str
@@ -135,6 +145,7 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     transactional: bool = False
     channels: tuple[str, ...] = ("push",)
     expires_at_ms: int = 0
+    supply: Supply | None = None
 
     @property
     def refused_by(self) -> Gate | None:

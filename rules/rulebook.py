@@ -7,6 +7,7 @@ tags and those of every store.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from geofences.model import Geofence, Reason, Transition, TransitionKind
 from rules.compiled import CompiledOffer
@@ -16,7 +17,17 @@ from rules.stores import Geofences, Store
 
 _Key = tuple[str, str]
 _EVERYWHERE: _Key = ("all", "")
-_VISITS: _Key = ("kind", TransitionKind.VISIT)
+_VISITS: _Key = ("reads", "visits")
+_COUNTERS: _Key = ("reads", "counters")
+
+
+class Waiting(NamedTuple):
+    """Offers that one kind of transition at one geofence concerns; ``live`` are the active ones of ``every``."""
+
+    every: tuple[CompiledOffer, ...]
+    live: tuple[CompiledOffer, ...]
+    event_names: frozenset[str] | None
+    """Behaviour events that they read; None for all."""
 
 
 class Rulebook:
@@ -37,7 +48,7 @@ class Rulebook:
         self._index = index
         self._geofences = geofences
         self._stores = stores
-        self._memo: dict[tuple[str, TransitionKind], tuple[CompiledOffer, ...]] = {}
+        self._memo: dict[tuple[str, TransitionKind], Waiting] = {}
         self.policy = policy
         self.wants_visits = _VISITS in index
         """Whether a live offer waits for a visit: only then need visits be worked out."""
@@ -100,6 +111,10 @@ class Rulebook:
         held = self._offers.get(offer_id)
         return held.offer if held else None
 
+    def counted(self) -> tuple[str, ...]:
+        """Live offers that name ``offer.left`` or ``offer.taken``: ``evaluate`` needs their counters."""
+        return tuple(o.id for o in self._index.get(_COUNTERS, ()))
+
     def store(self, geofence_id: str) -> Store | None:
         """What rules may know of a geofence, or None where it is gone."""
         geofence = self._geofences.get(geofence_id)
@@ -118,43 +133,59 @@ class Rulebook:
         """
         if transition.reason is Reason.FENCE_DELETED:
             return ()
-        found = self._of_kind(transition.geofence_id, transition.kind)
-        if not found:
-            return ()
+        waiting = self._waiting(transition.geofence_id, transition.kind)
         if sleeping:
-            return tuple(o for o in found if not o.is_behind(transition))
-        return tuple(o for o in found if o.offer.is_live and o.is_reached_by(transition))
+            return tuple(o for o in waiting.every if not o.is_behind(transition))
+        if transition.kind is TransitionKind.DWELL or transition.kind is TransitionKind.NEARBY:
+            return tuple(o for o in waiting.live if o.is_reached_by(transition))
+        return waiting.live
+
+    def event_names(self, transitions: Iterable[Transition]) -> frozenset[str] | None:
+        """Behaviour events that offers concerned by the transitions read; None for all."""
+        return _union(self._waiting(t.geofence_id, t.kind).event_names for t in transitions)
 
     def dwells_s(self, geofence_id: str) -> tuple[int, ...]:
         """Dwell thresholds that live offers wait for at a geofence, ascending."""
-        waiting = self._of_kind(geofence_id, TransitionKind.DWELL)
-        return tuple(sorted({o.offer.trigger.dwell_s for o in waiting if o.offer.is_live and o.offer.trigger.dwell_s}))
+        waiting = self._waiting(geofence_id, TransitionKind.DWELL).live
+        return tuple(sorted({o.offer.trigger.dwell_s for o in waiting if o.offer.trigger.dwell_s}))
 
     def nearby_m(self, geofence_id: str) -> tuple[int, ...]:
         """Distances at which live offers wait for a shopper near a geofence, ascending."""
-        waiting = self._of_kind(geofence_id, TransitionKind.NEARBY)
-        return tuple(
-            sorted({o.offer.trigger.nearby_m for o in waiting if o.offer.is_live and o.offer.trigger.nearby_m})
-        )
+        waiting = self._waiting(geofence_id, TransitionKind.NEARBY).live
+        return tuple(sorted({o.offer.trigger.nearby_m for o in waiting if o.offer.trigger.nearby_m}))
 
     def pass_by(self, geofence_id: str) -> bool:
         """Whether a live offer waits for shoppers who pass a geofence by."""
-        return any(o.offer.is_live for o in self._of_kind(geofence_id, TransitionKind.PASS_BY))
+        return bool(self._waiting(geofence_id, TransitionKind.PASS_BY).live)
 
-    def _of_kind(self, geofence_id: str, kind: TransitionKind) -> tuple[CompiledOffer, ...]:
-        """Offers of one kind at a geofence, by id; worked out once and kept until the next rulebook."""
+    def _waiting(self, geofence_id: str, kind: TransitionKind) -> Waiting:
+        """Worked out once and kept until the next rulebook."""
         held = self._memo.get((geofence_id, kind))
         if held is None:
             geofence = self._geofences.get(geofence_id)
             keys = _keys_of_geofence(geofence) if geofence else [("geofence", geofence_id), _EVERYWHERE]
-            joined = {o.id: o for key in keys for o in self._index.get(key, ()) if o.kind is kind}
-            held = self._memo[geofence_id, kind] = tuple(joined.values())
+            every = tuple({o.id: o for key in keys for o in self._index.get(key, ()) if o.kind is kind}.values())
+            live = tuple(o for o in every if o.offer.is_live)
+            held = self._memo[geofence_id, kind] = Waiting(every, live, _union(o.event_names for o in every))
         return held
+
+
+def _union(sets: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    union: frozenset[str] = frozenset()
+    for names in sets:
+        if names is None:
+            return None
+        union |= names
+    return union
 
 
 def _keys(offer: Offer) -> list[_Key]:
     targets = offer.targets
-    keys: list[_Key] = [_VISITS] if offer.is_live and offer.trigger.type is TransitionKind.VISIT else []
+    keys: list[_Key] = []
+    if offer.is_live and offer.trigger.type is TransitionKind.VISIT:
+        keys.append(_VISITS)
+    if offer.is_live and any("offer.left" in text or "offer.taken" in text for text in offer.texts()):
+        keys.append(_COUNTERS)
     if targets.all:
         return [*keys, _EVERYWHERE]
     keys += [("geofence", geofence_id) for geofence_id in dict.fromkeys(targets.geofences)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
+from math import exp
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -123,6 +124,11 @@ class Occasion:
         if fix is not None:
             return distance_m(self.store.point.lat, self.store.point.lng, fix.lat, fix.lng)
         return self.transition.distance_m or 0.0
+
+    @cached_property
+    def nearness(self) -> float:
+        """What an offer is worth here, as a share of what it is worth at the door."""
+        return exp(-self.distance_m / self.situation.policy.distance_scale_m)
 
     @cached_property
     def visit(self) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofences.model import Circle, Geofence, LatLng
-from rules.evaluate import MAX_RANKED, evaluate
+from rules.arbitration import MAX_RANKED
+from rules.evaluate import evaluate
 from rules.gates import GATES
 from rules.model import Consent, Gate, PastPush, Shopper
 from rules.offers import Offer

@@ -65,6 +65,14 @@ def test_the_engine_is_told_what_live_offers_wait_for() -> None:
     assert rulebook.updated(put=[offer(id="v", trigger={"type": "visit"})]).wants_visits is True
 
 
+def test_offers_that_show_live_counters_are_known() -> None:
+    """Only their counters need be read."""
+    counting = offer(id="c", stock=9, messages={"en": {"title": "Only {{ offer.left }} left", "body": "Come in."}})
+    rulebook = Rulebook.build([offer(), counting], STORES)
+    assert rulebook.counted() == ("c",)
+    assert rulebook.updated(removed=["c"]).counted() == ()
+
+
 def test_a_changed_policy_reaches_every_offer() -> None:
     """Limits are those of the policy that the rulebook was made under."""
     rulebook = Rulebook.build([offer()], STORES)
