@@ -6,7 +6,6 @@ Events name users by a keyed hash under a key that all workers share, and places
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
@@ -15,8 +14,8 @@ import orjson
 
 from gateway.store import keys
 from gateway.store.connection import Connection, Subscription
+from gateway.store.pseudonyms import Pseudonyms
 
-PSEUDONYM_DIGITS: Final = 10
 RECHECK_S: Final = 1.0
 """How long it is believed that nobody watches; a new watcher misses at most this much of other workers' events."""
 
@@ -24,9 +23,9 @@ RECHECK_S: Final = 1.0
 class Activity:
     """Publishes and follows activity events (dicts with ``type`` and ``at_ms``)."""
 
-    def __init__(self, connection: Connection, pseudonym_key: bytes) -> None:
+    def __init__(self, connection: Connection, pseudonyms: Pseudonyms) -> None:
         self._connection = connection
-        self._pseudonym_key = pseudonym_key
+        self._pseudonyms = pseudonyms
         self._unwatched_until = 0.0
         self._own_watchers = 0
 
@@ -37,8 +36,7 @@ class Activity:
 
     def pseudonym(self, user_id: str) -> str:
         """The user as ten hexadecimal digits, the same in all workers, meaningless without the key."""
-        digest = hashlib.blake2b(user_id.encode(), key=self._pseudonym_key, digest_size=PSEUDONYM_DIGITS // 2)
-        return digest.hexdigest()
+        return self._pseudonyms.short(user_id)
 
     async def publish(self, events: Sequence[dict[str, Any]]) -> int:
         """Tell everyone who watches, in all workers; how many watchers there were."""

@@ -52,6 +52,7 @@ class ClaimCandidate(msgspec.Struct, frozen=True, kw_only=True):
     entry: bytes
     transactional: bool = False
     held_out: bool = False
+    variant: str = ""
     budgets: tuple[Budget, ...] = ()
     code_pool: str | None = None
 
@@ -81,13 +82,16 @@ class ClaimResult(msgspec.Struct, frozen=True):
     refusals: tuple[Refusal, ...]
 
 
-class _Past(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class StoredPush(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A past push as the claim wrote it; see ``lua/claim.lua``."""
+
     at_ms: int
     push_id: str
     offer_id: str
     geofence_id: str
     brand: str
     kind: int
+    variant: str = ""
     budgets: list[str] = []
     pool: str = ""
     code: str = ""
@@ -97,7 +101,7 @@ _Answer = tuple[int, list[tuple[str, int]], list[int]]
 _Source = Budget | str
 """What a lease is filled from: a budget, or the name of a code pool."""
 
-_history = msgspec.msgpack.Decoder(list[_Past])
+_history = msgspec.msgpack.Decoder(list[StoredPush])
 _answers = msgspec.msgpack.Decoder(list[_Answer])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -212,7 +216,7 @@ class _Call:
         jobs: list[Arg] = []
         for request in users:
             candidates = [self._candidate(candidate) for candidate in request.candidates]
-            wanted.append(_encode((request.at_ms, 4 + len(users) + len(jobs), candidates)))
+            wanted.append(_encode((request.user_id, request.at_ms, 4 + len(users) + len(jobs), candidates)))
             jobs += [candidate.entry for candidate in request.candidates]
         self.keys = [keys.outbox(partition), *(keys.pushes(partition, u.user_id) for u in users), *self._sources]
         self.args: list[Arg] = [len(users), MAX_PAST_PUSHES, HORIZON_MS, *wanted, *jobs]
@@ -238,6 +242,7 @@ class _Call:
             candidate.geofence_id,
             candidate.brand,
             kind,
+            candidate.variant,
             limits,
             budgets,
             pools,
@@ -248,13 +253,16 @@ class _Call:
         return self._first_lease + list(self._sources).index(key), int(self._is_spent(source))
 
 
+def history_of(stored: bytes | None) -> list[StoredPush]:
+    """All that is stored of a user's past pushes, oldest first."""
+    return [] if stored is None else _history.decode(stored)
+
+
 def past_pushes(stored: bytes | None) -> tuple[PastPush, ...]:
     """The pushes that count towards a user's limits, oldest first, as the rules see them."""
-    if stored is None:
-        return ()
     return tuple(
         PastPush(past.at_ms, past.push_id, past.offer_id, past.geofence_id, past.brand)
-        for past in _history.decode(stored)
+        for past in history_of(stored)
         if past.kind == _PUSH
     )
 

@@ -65,6 +65,41 @@ def profile(partition: int, user_id: str) -> str:
     return f"gp:{{p{partition:02}}}:u:{user_id}:profile"
 
 
+def behaviour(partition: int, user_id: str) -> str:
+    """What the user did: events and visits."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:behaviour"
+
+
+def outcomes(partition: int, user_id: str) -> str:
+    """Hash of what happened to the user's pushes, each thing once."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:outcomes"
+
+
+def traces(partition: int, user_id: str) -> str:
+    """List of the user's latest decisions, newest first."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:traces"
+
+
+def deferred(partition: int, user_id: str) -> str:
+    """Hash of what is to be decided about the user later."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:deferred"
+
+
+def deferred_due(partition: int) -> str:
+    """Sorted set of users by when the first of their deferred decisions is due."""
+    return f"gp:{{p{partition:02}}}:deferred"
+
+
+def tombstone(partition: int, pseudonym: str) -> str:
+    """When the user behind a pseudonym was erased."""
+    return f"gp:{{p{partition:02}}}:t:{pseudonym}"
+
+
+def push_trace(push_id: str) -> str:
+    """The decision that led to a push."""
+    return f"gp:{{d:{push_id}}}:trace"
+
+
 def token_owner(token_digest: str) -> str:
     """Which user and device a push token was last registered for."""
     return f"gp:{{t:{token_digest}}}:owner"
@@ -92,7 +127,8 @@ def offer_statistics(offer_id: str, day: str) -> str:
 
 def of_user(partition: int, user_id: str) -> tuple[str, ...]:
     """Every key that holds something of one user under his own name."""
-    return presence(partition, user_id), pushes(partition, user_id), profile(partition, user_id)
+    parts = (presence, pushes, profile, behaviour, outcomes, traces, deferred)
+    return tuple(part(partition, user_id) for part in parts)
 
 
 def budget(budget_id: str) -> str:

@@ -29,6 +29,7 @@ class OutboxEntry(msgspec.Struct, frozen=True):
 
     partition: int
     stream_id: str
+    user_id: str
     job: bytes
 
     @property
@@ -151,7 +152,7 @@ class Outbox:
 
 def _entries(partition: int, raw: Iterable[Any]) -> list[OutboxEntry]:
     return [
-        OutboxEntry(partition, stream_id.decode(), fields[b"job"])
+        OutboxEntry(partition, stream_id.decode(), fields[b"user"].decode(), fields[b"job"])
         for stream_id, fields in raw
         if stream_id is not None and fields
     ]

@@ -1,100 +1,103 @@
-"""What is known of users: consent, attributes, devices; and the past that decisions look at.
+"""What is known of users: consent, attributes, devices; and everything that a decision about them looks at.
 
-One string per user, replaced by compare-and-set, so that a batch of users is read by a single MGET. A push token
-belongs to one user at a time: registering it for another takes it from the first, because the phone changed hands.
+One string per user and concern, replaced by compare-and-set, so that a batch of users is read by a single MGET.
+A push token belongs to one user at a time: registering it for another takes it from the first, whose phone it was.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 import msgspec
 
-from gateway.errors import Conflict
+from gateway.clock import now_ms
 from gateway.store import keys
 from gateway.store.claims import past_pushes
 from gateway.store.connection import Connection
-from gateway.store.scripts import COMPARE_AND_SET
+from gateway.store.erasure import erase, erased_at_ms, export
+from gateway.store.pseudonyms import Pseudonyms, token_digest
+from gateway.store.users import ConsentFlag, ConsentFlags, Device, Habits, User
+from gateway.store.versioned import Versioned
 from rules.model import Consent, Shopper
+
+__all__ = ["ConsentFlag", "ConsentFlags", "Device", "Profiles", "User"]
 
 MAX_DEVICES: Final = 20
 """Devices per user; the one registered longest ago makes room."""
-MAX_RACES: Final = 20
-"""Times a lost compare-and-set is tried again before giving up."""
-VERSION_BYTES: Final = 8
-
-
-class ConsentFlag(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One consent: given or withdrawn, when, where it was asked, and which text was shown."""
-
-    granted: bool
-    at_ms: int = 0
-    source: str = ""
-    text_version: str = ""
-
-
-class ConsentFlags(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The three consents a person gives apart."""
-
-    location: ConsentFlag = ConsentFlag(False)
-    push: ConsentFlag = ConsentFlag(False)
-    profiling: ConsentFlag = ConsentFlag(False)
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One installation of an app. ``app`` names which one where several run side by side (APNs topic, FCM project)."""
-
-    device_id: str
-    platform: str
-    token: str
-    registered_at_ms: int
-    app: str = ""
-    app_version: str = ""
-
-
-class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What operations and apps told us about one user."""
-
-    locale: str = "en"
-    time_zone: str | None = None
-    attributes: Mapping[str, Any] = {}
-    consent: ConsentFlags = ConsentFlags()
-    updated_at_ms: int = 0
-    devices: tuple[Device, ...] = ()
-
-
-_decode = msgspec.msgpack.Decoder(User).decode
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Profiles:
     """Reads and writes users."""
 
-    def __init__(self, connection: Connection, partitions: int) -> None:
+    def __init__(self, connection: Connection, partitions: int, pseudonyms: Pseudonyms) -> None:
         self._connection = connection
         self._partitions = partitions
+        self._pseudonyms = pseudonyms
+        self._documents = Versioned(connection, User)
+        self._habits = Versioned(connection, Habits)
 
     async def get(self, user_id: str) -> User | None:
         """The user, or None if nothing is known of him."""
-        return (await self._read(user_id))[1]
+        return await self._documents.get(self._key(user_id))
+
+    async def load(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """These users, in one MGET; who has no profile is missing."""
+        values = await self._connection.mget([self._key(user_id) for user_id in user_ids])
+        return {
+            user_id: self._documents.decode(stored)
+            for user_id, stored in zip(user_ids, values, strict=True)
+            if stored is not None
+        }
+
+    async def load_devices(self, user_ids: Sequence[str]) -> dict[str, tuple[Device, ...]]:
+        """The devices of these users, tokens included, in one MGET; who has no profile is missing."""
+        return {user_id: user.devices for user_id, user in (await self.load(user_ids)).items()}
+
+    async def load_shoppers(self, user_ids: Sequence[str]) -> dict[str, Shopper]:
+        """What decisions may know of these users, in one MGET; of whom nothing is known is missing.
+
+        Who was erased is there as such, which costs a second MGET where some have no profile.
+        """
+        wanted: list[str] = []
+        for user_id in user_ids:
+            partition = keys.partition_of(user_id, self._partitions)
+            wanted += (
+                keys.profile(partition, user_id),
+                keys.pushes(partition, user_id),
+                keys.behaviour(partition, user_id),
+            )
+        values = await self._connection.mget(wanted)
+        shoppers: dict[str, Shopper] = {}
+        unknown: list[str] = []
+        for place, user_id in enumerate(user_ids):
+            stored, pushes, habits = values[3 * place : 3 * place + 3]
+            if stored is None:
+                unknown.append(user_id)
+            else:
+                habit = Habits() if habits is None else self._habits.decode(habits)
+                shoppers[user_id] = _shopper(user_id, self._documents.decode(stored), pushes, habit)
+        for user_id in await erased_at_ms(self._connection, self._partitions, self._pseudonyms, unknown):
+            shoppers[user_id] = Shopper(user_id=user_id, erased=True)
+        return shoppers
 
     async def put_user(self, user_id: str, user: User) -> User:
         """Replace all but the devices, which stay. Answers what is stored now."""
-        return await self._change(user_id, lambda old: msgspec.structs.replace(user, devices=old.devices))
+        return await self._change(
+            user_id, lambda old: msgspec.structs.replace(user, devices=old.devices if old else user.devices)
+        )
 
     async def put_device(self, user_id: str, device: Device) -> User:
         """Register a device, or register it anew; its token is taken from whoever had it."""
 
-        def register(old: User) -> User:
-            others = [d for d in old.devices if d.device_id != device.device_id and d.token != device.token]
+        def register(old: User | None) -> User:
+            user = old or User()
+            others = [d for d in user.devices if d.device_id != device.device_id and d.token != device.token]
             newest = sorted([*others, device], key=lambda d: d.registered_at_ms)[-MAX_DEVICES:]
-            return msgspec.structs.replace(old, devices=tuple(newest))
+            return msgspec.structs.replace(user, devices=tuple(newest))
 
         user = await self._change(user_id, register)
-        owner_key = keys.token_owner(_digest(device.token))
+        owner_key = keys.token_owner(token_digest(device.token))
         before = await self._connection.call("GETSET", owner_key, _encode((user_id, device.device_id)))
         if before is not None:
             other_user, other_device = msgspec.msgpack.decode(before)
@@ -116,81 +119,53 @@ class Profiles:
             lambda d: d.token == token and (invalid_since_ms == 0 or d.registered_at_ms <= invalid_since_ms),
         )
 
+    async def withdraw_push(self, user_id: str, at_ms: int, source: str) -> bool:
+        """Note that the user wants no more pushes; False if he is not known."""
+        withdrawn = ConsentFlag(granted=False, at_ms=at_ms, source=source)
+
+        def withdraw(old: User | None) -> User | None:
+            if old is None:
+                return None
+            return msgspec.structs.replace(old, consent=msgspec.structs.replace(old.consent, push=withdrawn))
+
+        return await self._documents.change(self._key(user_id), withdraw) is not None
+
     async def delete(self, user_id: str) -> bool:
-        """Remove every key of the user; False if there was none."""
-        partition = keys.partition_of(user_id, self._partitions)
-        user = await self.get(user_id)
-        owned = [keys.token_owner(_digest(d.token)) for d in user.devices] if user else []
-        removed, *_ = await self._connection.batch(
-            [
-                ("DEL", *keys.of_user(partition, user_id)),
-                ("HDEL", keys.present(partition), user_id),
-                ("ZREM", keys.due(partition), user_id),
-                *(("DEL", key) for key in owned),
-            ]
-        )
-        return bool(removed)
+        """Erase the user: every key of his, and what waits of his in the outbox; False if there was nothing.
 
-    async def load_shoppers(self, user_ids: Sequence[str]) -> dict[str, Shopper]:
-        """What decisions may know of these users, in one MGET; who has no profile is missing."""
-        wanted: list[str] = []
-        for user_id in user_ids:
-            partition = keys.partition_of(user_id, self._partitions)
-            wanted += (keys.profile(partition, user_id), keys.pushes(partition, user_id))
-        values = await self._connection.mget(wanted)
-        shoppers = {}
-        for place, user_id in enumerate(user_ids):
-            stored, pushes = values[2 * place], values[2 * place + 1]
-            if stored is not None:
-                shoppers[user_id] = _shopper(user_id, _decode(stored[VERSION_BYTES:]), pushes)
-        return shoppers
+        What stays is a tombstone: a keyed hash of his id, and when.
+        """
+        return await erase(self._connection, self._partitions, self._pseudonyms, user_id, now_ms())
 
-    async def load_devices(self, user_ids: Sequence[str]) -> dict[str, tuple[Device, ...]]:
-        """The devices of these users, tokens included, in one MGET; who has no profile is missing."""
-        values = await self._connection.mget([self._key(user_id) for user_id in user_ids])
-        return {
-            user_id: _decode(stored[VERSION_BYTES:]).devices
-            for user_id, stored in zip(user_ids, values, strict=True)
-            if stored is not None
-        }
+    async def export(self, user_id: str) -> dict[str, Any]:
+        """All that is held of the user, for JSON."""
+        return await export(self._connection, self._partitions, user_id)
 
     async def _drop(self, user_id: str, goes: Callable[[Device], bool]) -> bool:
-        dropped: tuple[Device, ...] = ()
+        dropped = False
 
-        def drop(old: User) -> User:
+        def drop(old: User | None) -> User | None:
             nonlocal dropped
-            dropped = tuple(d for d in old.devices if goes(d))
-            return msgspec.structs.replace(old, devices=tuple(d for d in old.devices if d not in dropped))
+            if old is None:
+                return None
+            stays = tuple(d for d in old.devices if not goes(d))
+            dropped = stays != old.devices
+            return msgspec.structs.replace(old, devices=stays)
 
-        if await self.get(user_id) is None:
-            return False
-        await self._change(user_id, drop)
-        return bool(dropped)
+        await self._documents.change(self._key(user_id), drop)
+        return dropped
 
-    async def _read(self, user_id: str) -> tuple[bytes, User | None]:
-        stored = await self._connection.call("GET", self._key(user_id))
-        return (b"", None) if stored is None else (stored[:VERSION_BYTES], _decode(stored[VERSION_BYTES:]))
-
-    async def _change(self, user_id: str, change: Callable[[User], User]) -> User:
-        for _ in range(MAX_RACES):
-            version, old = await self._read(user_id)
-            new = change(old or User())
-            if new == old:
-                return new
-            value = secrets.token_bytes(VERSION_BYTES) + _encode(new)
-            if await self._connection.run(COMPARE_AND_SET, [self._key(user_id)], [version, value]):
-                return new
-        raise Conflict("this user is being changed by too many others at once; try again")
+    async def _change(self, user_id: str, change: Callable[[User | None], User]) -> User:
+        return cast(User, await self._documents.change(self._key(user_id), change))
 
     def _key(self, user_id: str) -> str:
         return keys.profile(keys.partition_of(user_id, self._partitions), user_id)
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()[:32]
+_encode = msgspec.msgpack.Encoder().encode
 
 
-def _shopper(user_id: str, user: User, pushes: bytes | None) -> Shopper:
+def _shopper(user_id: str, user: User, pushes: bytes | None, habits: Habits) -> Shopper:
     consent = user.consent
     return Shopper(
         user_id=user_id,
@@ -203,5 +178,7 @@ def _shopper(user_id: str, user: User, pushes: bytes | None) -> Shopper:
             {"device_id": d.device_id, "platform": d.platform, "app": d.app, "app_version": d.app_version}
             for d in user.devices
         ),
+        events=habits.events,
+        visits=habits.visits,
         history=past_pushes(pushes),
     )

@@ -33,6 +33,11 @@ ACCEPT_CODES = _read("accept_codes")
 RELEASE_CODES = _read("release_codes")
 ACKNOWLEDGE = _read("acknowledge")
 HOLD = _read("hold")
+BURY = _read("bury")
+REPLAY_DEAD = _read("replay_dead")
+RECORD_OUTCOME = _read("record_outcome")
+DEFER = _read("defer")
+TAKE_DEFERRED = _read("take_deferred")
 COMPARE_AND_SET = _read("compare_and_set")
 COMMIT = _read("commit")
 
@@ -50,6 +55,11 @@ SCRIPTS = (
     RELEASE_CODES,
     ACKNOWLEDGE,
     HOLD,
+    BURY,
+    REPLAY_DEAD,
+    RECORD_OUTCOME,
+    DEFER,
+    TAKE_DEFERRED,
     COMPARE_AND_SET,
     COMMIT,
 )

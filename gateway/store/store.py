@@ -10,18 +10,24 @@ from gateway.settings import Settings
 from gateway.store import keys
 from gateway.store.activity import Activity
 from gateway.store.api_keys import ApiKeys
+from gateway.store.behaviour import Behaviour
 from gateway.store.budgets import Budgets
 from gateway.store.catalog import Catalog
 from gateway.store.claims import Claims
 from gateway.store.codes import CodePools
 from gateway.store.connection import Connection
+from gateway.store.dead_letters import DeadLetters
+from gateway.store.deferrals import Deferrals
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.outbox import Outbox
+from gateway.store.outcomes import Outcomes
 from gateway.store.presence import PresenceStore
 from gateway.store.present import PresentUsers
 from gateway.store.profiles import Profiles
+from gateway.store.pseudonyms import Pseudonyms
 from gateway.store.seal import Seal
 from gateway.store.statistics import Statistics
+from gateway.store.traces import Traces
 
 LAYOUT = 1
 """Grows when keys change their shape, so that an older gateway refuses newer data and a newer one can migrate."""
@@ -40,7 +46,12 @@ class Store:
     budgets: Budgets
     codes: CodePools
     outbox: Outbox
+    dead_letters: DeadLetters
     profiles: Profiles
+    behaviour: Behaviour
+    outcomes: Outcomes
+    deferrals: Deferrals
+    traces: Traces
     catalog: Catalog
     api_keys: ApiKeys
     activity: Activity
@@ -90,7 +101,8 @@ class Store:
         )
         partitions = settings.partitions
         await connection.call("SET", keys.PSEUDONYM_KEY, secrets.token_bytes(PSEUDONYM_KEY_BYTES), "NX")
-        pseudonym_key = await connection.call("GET", keys.PSEUDONYM_KEY)
+        pseudonyms = Pseudonyms(await connection.call("GET", keys.PSEUDONYM_KEY))
+        profiles = Profiles(connection, partitions, pseudonyms)
         present = PresentUsers(connection, partitions)
         budgets, codes = Budgets(connection, partitions), CodePools(connection, partitions)
         store = cls(
@@ -109,10 +121,15 @@ class Store:
             budgets=budgets,
             codes=codes,
             outbox=Outbox(connection, partitions),
-            profiles=Profiles(connection, partitions),
+            dead_letters=DeadLetters(connection, partitions),
+            profiles=profiles,
+            behaviour=Behaviour(connection, partitions, profiles),
+            outcomes=Outcomes(connection, partitions),
+            deferrals=Deferrals(connection, partitions),
+            traces=Traces(connection, partitions, kept_s=settings.decision_trace_ttl_s),
             catalog=Catalog(connection),
             api_keys=ApiKeys(connection),
-            activity=Activity(connection, pseudonym_key),
+            activity=Activity(connection, pseudonyms),
             statistics=Statistics(connection),
         )
         await store.outbox.prepare()

@@ -1,17 +1,18 @@
 -- Claims at most one push for each of several users of one partition: the best candidate whose limits and budgets
 -- allow it. Each user's claim is all or nothing: past push, units, code and outbox entry, or none of them.
 --
--- KEYS[1]  stream outbox: entries {job = bytes}
+-- KEYS[1]  stream outbox: entries {user = user id, job = bytes}
 -- KEYS[2+] string pushes of each user: cmsgpack list, oldest first, of
---            {at_ms, push_id, offer_id, geofence_id, brand, kind, budget ids, pool, code}; kind 0 push,
+--            {at_ms, push_id, offer_id, geofence_id, brand, kind, variant, budget ids, pool, code}; kind 0 push,
 --            1 transactional, 2 ghost; the last three only where something was taken
 -- KEYS[..] string lease of each budget: cmsgpack {received, returned, units}, see grant.lua; and
 --          string lease of each code pool: cmsgpack {batch, returns, codes, returning}, see lend_codes.lua
 -- ARGV[1]  how many users: KEYS[2] to KEYS[users + 1]
 -- ARGV[2]  most past pushes kept per user
 -- ARGV[3]  how long a past push is kept, ms
--- ARGV[4+] one cmsgpack per user, in the order of KEYS[2+]: {at_ms, job, candidates best first}, a candidate being
---            {push_id, offer_id, geofence_id, brand, kind, limits, budgets, pools}, a limit
+-- ARGV[4+] one cmsgpack per user, in the order of KEYS[2+]: {user id, at_ms, job, candidates best
+--            first}, a candidate being {push_id, offer_id, geofence_id, brand, kind, variant, limits, budgets, pools}, a
+--            limit
 --            {rule, field, value, since_ms, max_pushes, window_ms}; field 3 offer, 4 store, 5 brand, 0 any push;
 --            a budget, and the one pool or none, {rule, id, index of its lease in KEYS, 1 if it is known to be spent};
 --          then the candidates' outbox entries: the first of a user's is ARGV[job], in the order of his candidates
@@ -60,7 +61,7 @@ local function refusal_by_limit(candidate, history)
       return {'already_claimed', -1}
     end
   end
-  for _, limit in ipairs(candidate[6]) do
+  for _, limit in ipairs(candidate[7]) do
     local rule, field, value, since_ms, most, window_ms = unpack(limit)
     local counted = {}
     for _, past in ipairs(history) do
@@ -76,7 +77,7 @@ local function refusal_by_limit(candidate, history)
 end
 
 local function refusal_by_budget(candidate, lacking)
-  for _, budget in ipairs(candidate[7]) do
+  for _, budget in ipairs(candidate[8]) do
     local rule, _, index, is_spent = unpack(budget)
     if lease(index)[3] < 1 then
       if is_spent == 1 then
@@ -85,7 +86,7 @@ local function refusal_by_budget(candidate, lacking)
       lacking[#lacking + 1] = index
     end
   end
-  for _, wanted in ipairs(candidate[8]) do
+  for _, wanted in ipairs(candidate[9]) do
     local rule, _, index, is_spent = unpack(wanted)
     if #pool(index)[3] == 0 then
       if is_spent == 1 then
@@ -98,13 +99,13 @@ end
 
 local function take(candidate)
   local taken, drawn_from, code = {}, '', ''
-  for place, budget in ipairs(candidate[7]) do
+  for place, budget in ipairs(candidate[8]) do
     local held = lease(budget[3])
     held[3] = held[3] - 1
     redis.call('SET', KEYS[budget[3]], cmsgpack.pack(held), 'KEEPTTL')
     taken[place] = budget[2]
   end
-  for _, wanted in ipairs(candidate[8]) do
+  for _, wanted in ipairs(candidate[9]) do
     local held = pool(wanted[3])
     code = table.remove(held[3])
     redis.call('SET', KEYS[wanted[3]], cmsgpack.pack(held))
@@ -125,22 +126,22 @@ local function remember(key, history, past)
   redis.call('SET', key, cmsgpack.pack(history), 'PX', horizon_ms)
 end
 
-local function win(key, history, at_ms, candidate, job)
-  local past = {at_ms, candidate[1], candidate[2], candidate[3], candidate[4], candidate[5]}
+local function win(user, key, history, at_ms, candidate, job)
+  local past = {at_ms, unpack(candidate, 1, 6)}
   if candidate[5] ~= GHOST then
     local taken, drawn_from, code = take(candidate)
     if #taken > 0 or code ~= '' then
-      past[7], past[8], past[9] = taken, drawn_from, code
+      past[8], past[9], past[10] = taken, drawn_from, code
     end
     if code ~= '' then
       job = string.gsub(string.gsub(job, CODE, code), CODE_IN_LINK, code)
     end
-    redis.call('XADD', KEYS[1], '*', 'job', job)
+    redis.call('XADD', KEYS[1], '*', 'user', user, 'job', job)
   end
   remember(key, history, past)
 end
 
-local function decide(key, at_ms, candidates, first_job)
+local function decide(user, key, at_ms, candidates, first_job)
   local stored = redis.call('GET', key)
   local history = stored and cmsgpack.unpack(stored) or {}
   local refusals = {}
@@ -155,7 +156,7 @@ local function decide(key, at_ms, candidates, first_job)
     elseif #lacking > 0 then
       return {-2, {}, lacking}
     else
-      win(key, history, at_ms, candidate, ARGV[first_job + rank - 1])
+      win(user, key, history, at_ms, candidate, ARGV[first_job + rank - 1])
       return {rank - 1, refusals, {}}
     end
   end
@@ -164,7 +165,7 @@ end
 
 local results = {}
 for number = 1, users do
-  local at_ms, first_job, candidates = unpack(cmsgpack.unpack(ARGV[3 + number]))
-  results[number] = decide(KEYS[1 + number], at_ms, candidates, first_job)
+  local user, at_ms, first_job, candidates = unpack(cmsgpack.unpack(ARGV[3 + number]))
+  results[number] = decide(user, KEYS[1 + number], at_ms, candidates, first_job)
 end
 return cmsgpack.pack(results)

@@ -22,7 +22,7 @@ if #history == 0 then
 else
   redis.call('SET', KEYS[1], cmsgpack.pack(history), 'KEEPTTL')
 end
-for _, budget_id in ipairs(refunded[7] or {}) do
+for _, budget_id in ipairs(refunded[8] or {}) do
   local lease = redis.call('GET', ARGV[2] .. budget_id)
   if lease then
     local held = cmsgpack.unpack(lease)
@@ -30,12 +30,12 @@ for _, budget_id in ipairs(refunded[7] or {}) do
     redis.call('SET', ARGV[2] .. budget_id, cmsgpack.pack(held), 'KEEPTTL')
   end
 end
-if refunded[9] and refunded[9] ~= '' then
-  local lease = redis.call('GET', ARGV[3] .. refunded[8])
+if refunded[10] and refunded[10] ~= '' then
+  local lease = redis.call('GET', ARGV[3] .. refunded[9])
   if lease then
     local held = cmsgpack.unpack(lease)
-    table.insert(held[3], refunded[9])
-    redis.call('SET', ARGV[3] .. refunded[8], cmsgpack.pack(held))
+    table.insert(held[3], refunded[10])
+    redis.call('SET', ARGV[3] .. refunded[9], cmsgpack.pack(held))
   end
 end
 return 1

@@ -31,9 +31,9 @@ async def test_a_refused_command_is_unavailable_and_says_why(connection: Connect
 
 async def test_scripts_are_loaded_again_when_redis_has_forgotten_them(connection: Connection) -> None:
     await connection.call("SCRIPT", "FLUSH")
-    assert await connection.run(COMPARE_AND_SET, ["one"], ["", "12345678one"]) == 1
+    assert await connection.run(COMPARE_AND_SET, ["one"], ["", "12345678one", 0]) == 1
     await connection.call("SCRIPT", "FLUSH")
-    calls = [([f"many{number}"], ["", "12345678"]) for number in range(5)]
+    calls = [([f"many{number}"], ["", "12345678", 0]) for number in range(5)]
     assert await connection.run_many(COMPARE_AND_SET, calls) == [1] * 5
 
 

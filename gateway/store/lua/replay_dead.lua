@@ -1,0 +1,17 @@
+-- Puts a dead letter back into the outbox.
+--
+-- KEYS[1]  stream outbox of one partition
+-- KEYS[2]  stream dead letters of the partition: see bury.lua
+-- ARGV     id of the dead letter
+-- returns  1, or 0 if it was not there (any more)
+local found = redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[1])[1]
+if not found then
+  return 0
+end
+local fields = {}
+for place = 1, #found[2], 2 do
+  fields[found[2][place]] = found[2][place + 1]
+end
+redis.call('XADD', KEYS[1], '*', 'user', fields.user, 'job', fields.job)
+redis.call('XDEL', KEYS[2], ARGV[1])
+return 1

@@ -1,0 +1,128 @@
+"""Behaviour events, visits, push outcomes, deferred decisions, traces and dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.store import Store
+from gateway.store.behaviour import Event, Recorded
+from gateway.store.profiles import ConsentFlags
+from gateway.store.traces import Trace
+from rules.behaviour import EventRecord
+from tests.gateway.store.test_claims import HOUR, NOW, candidate, gap, request
+from tests.gateway.store.test_profiles import AGREED, ANN
+
+
+async def consenting(store: Store, *users: str) -> None:
+    for user in users:
+        await store.profiles.put_user(user, type(ANN)(consent=ConsentFlags(AGREED, AGREED, AGREED)))
+
+
+def viewed(user_id: str = "ann", event_id: str = "", at_ms: int = NOW) -> Event:
+    return Event(user_id=user_id, name="viewed:shoes", at_ms=at_ms, value=2.5, properties={"sku": 7}, event_id=event_id)
+
+
+async def test_an_event_is_seen_by_the_next_decision(store: Store) -> None:
+    await consenting(store, "ann")
+    assert await store.behaviour.record([viewed(), viewed()]) == [Recorded.RECORDED] * 2
+    record = (await store.profiles.load_shoppers(["ann"]))["ann"].events["viewed:shoes"]
+    assert isinstance(record, EventRecord)
+    assert (record.count, record.value, record.last) == (2, 5.0, {"sku": 7})
+
+
+async def test_a_repeated_event_counts_once(store: Store) -> None:
+    await consenting(store, "ann", "bob")
+    first = await store.behaviour.record([viewed(event_id="e1"), viewed("bob", event_id="e1"), viewed(event_id="e1")])
+    assert first == [Recorded.RECORDED, Recorded.RECORDED, Recorded.DUPLICATE]
+    assert await store.behaviour.record([viewed(event_id="e1")]) == [Recorded.DUPLICATE]
+    assert (await store.behaviour.get("ann")).events["viewed:shoes"].count == 1
+
+
+async def test_nothing_is_kept_of_who_did_not_consent_to_profiling(store: Store) -> None:
+    await store.profiles.put_user("ann", ANN)
+    assert await store.behaviour.record([viewed(), viewed("stranger")]) == [Recorded.NO_CONSENT] * 2
+    await store.behaviour.record_visits([("ann", "s1", NOW)])
+    assert await store.connection.call("KEYS", "*:behaviour") == []
+
+
+async def test_events_and_visits_of_the_same_moment_are_all_counted(store: Store) -> None:
+    await consenting(store, "ann")
+    await asyncio.gather(
+        *(store.behaviour.record([viewed(at_ms=NOW + n)]) for n in range(8)),
+        *(store.behaviour.record_visits([("ann", "s1", NOW + n * HOUR)]) for n in range(4)),
+    )
+    habits = await store.behaviour.get("ann")
+    assert habits.events["viewed:shoes"].count == 8
+    assert habits.visits["s1"].count == 4
+
+
+async def test_the_same_visit_counts_once(store: Store) -> None:
+    await consenting(store, "ann")
+    await store.behaviour.record_visits([("ann", "s1", NOW), ("ann", "s1", NOW), ("ann", "s2", NOW)])
+    await store.behaviour.record_visits([("ann", "s1", NOW)])
+    assert {store_id: visit.count for store_id, visit in (await store.behaviour.get("ann")).visits.items()} == {
+        "s1": 1,
+        "s2": 1,
+    }
+
+
+async def test_the_outcome_of_a_push_is_recorded_once_with_what_the_push_was(store: Store) -> None:
+    await store.claims.claim(request(candidate("p1", offer_id="o7")))
+    first = await store.outcomes.record("ann", "p1", "opened", NOW + 5)
+    again = await store.outcomes.record("ann", "p1", "opened", NOW + 6)
+    other = await store.outcomes.record("ann", "p1", "converted", NOW + 7)
+    assert first is not None
+    assert (first.is_first, first.offer_id, first.geofence_id, first.claimed_at_ms) == (True, "o7", "s1", NOW)
+    assert again is not None
+    assert not again.is_first
+    assert other is not None
+    assert other.is_first
+    assert await store.outcomes.record("ann", "p2", "opened", NOW) is None
+    assert await store.outcomes.record("bob", "p1", "opened", NOW) is None
+
+
+async def test_withdrawing_consent_to_pushes_leaves_the_rest(store: Store) -> None:
+    await consenting(store, "ann")
+    assert await store.profiles.withdraw_push("ann", NOW, "push")
+    shopper = (await store.profiles.load_shoppers(["ann"]))["ann"]
+    assert (shopper.consent.location, shopper.consent.push, shopper.consent.profiling) == (True, False, True)
+    assert not await store.profiles.withdraw_push("stranger", NOW, "push")
+
+
+async def test_what_is_deferred_is_handed_out_once_when_it_is_due(store: Store) -> None:
+    await store.deferrals.put("ann", "review", NOW + 10, b"review")
+    await store.deferrals.put("ann", "morning", NOW + 5, b"first")
+    await store.deferrals.put("ann", "morning", NOW + 5, b"morning")
+    await store.deferrals.put("bob", "review", NOW + 5, b"bob")
+    assert await store.deferrals.take(NOW + 4, 100) == []
+    assert sorted(await store.deferrals.take(NOW + 6, 100)) == [("ann", b"morning"), ("bob", b"bob")]
+    assert await store.deferrals.take(NOW + 6, 100) == []
+    taken = await asyncio.gather(*(store.deferrals.take(NOW + 11, 100) for _ in range(5)))
+    assert [one for some in taken for one in some] == [("ann", b"review")]
+    assert await store.connection.call("KEYS", "*deferred*") == []
+
+
+async def test_traces_are_found_by_push_and_by_user_newest_first(store: Store) -> None:
+    await store.traces.put([Trace("ann", b"1", "p1"), Trace("ann", b"2"), Trace("bob", b"3")])
+    await store.traces.put([Trace("ann", b"%d" % n) for n in range(10, 70)])
+    assert await store.traces.of_push("p1") == b"1"
+    assert await store.traces.of_push("p2") is None
+    latest = await store.traces.of_user("ann")
+    assert (len(latest), latest[0], latest[-1]) == (50, b"69", b"20")
+    assert await store.traces.of_user("bob") == [b"3"]
+
+
+async def test_a_push_that_is_given_up_can_be_looked_at_and_tried_again(store: Store) -> None:
+    await store.claims.claim_many([request(candidate(f"p{n}", (gap(NOW),)), user_id=f"user-{n}") for n in range(3)])
+    entries = [entry for _ in range(3) for entry in await store.outbox.read("a", 3, 0)]
+    await store.dead_letters.bury([(entry, "Unregistered") for entry in entries])
+    await store.dead_letters.bury([(entries[0], "again")])
+    assert (await store.outbox.depth(), await store.dead_letters.depth()) == (0, 3)
+    letters = await store.dead_letters.list()
+    assert {letter.job for letter in letters} == {b"p0", b"p1", b"p2"}
+    assert {(letter.reason, letter.user_id[:5]) for letter in letters} == {("Unregistered", "user-")}
+    assert await store.dead_letters.replay([letters[0].letter_id, letters[0].letter_id, "99:1-1", "nonsense"]) == 1
+    assert (await store.outbox.depth(), await store.dead_letters.depth()) == (1, 2)
+    [again] = await store.outbox.read("b", 3, 0)
+    assert (again.job, again.user_id) == (letters[0].job, letters[0].user_id)
+    assert await store.outbox.take_over("c", 0) == [again]
