@@ -56,7 +56,7 @@ class ApnsReply(Protocol):
 class ApnsTransport(Protocol):
     """One way to put a NotificationRequest on the wire, within its own deadline."""
 
-    async def send(self, request: NotificationRequest) -> ApnsReply | Outcome:
+    async def send(self, request: NotificationRequest, *, alone: bool = False) -> ApnsReply | Outcome:
         """The provider's reply, or a RETRY outcome where none came. Raises nothing but CancelledError.
 
         A reply that refuses the provider token has made the transport renew it.
@@ -77,13 +77,13 @@ class ApnsChannel:
         """The channel owns the transport, and closes it."""
         self._transport = transport
 
-    async def send(self, job: PushJob, device: Device) -> Outcome:
+    async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         """One attempt. Terminal where the payload cannot be made to fit."""
         try:
             request = notification(job, device, now_ms())
         except PayloadTooLarge as error:
             return Outcome(status=Status.TERMINAL, provider=NAME, code="PayloadTooLarge", detail=str(error))
-        reply = await self._transport.send(request)
+        reply = await self._transport.send(request, alone=alone)
         return reply if isinstance(reply, Outcome) else outcome_of(reply)
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from aioapns.common import NotificationResult
 from gateway.clock import now_ms
 from gateway.delivery.apns import NAME, TOKEN_REFUSALS, ApnsApp
 from gateway.delivery.apns_token import ProviderToken
-from gateway.delivery.channel import Outcome, Status
+from gateway.delivery.channel import Outcome
 from gateway.delivery.http2 import Http2, NoReply, Reply
 from gateway.delivery.waiting import retry_after_s
 from gateway.errors import ConfigError
@@ -57,16 +57,14 @@ class Http2Apns:
                 raise ConfigError(f"the APNs key {app.key_file} cannot be read: {error}") from error
             self._token = ProviderToken(key, app.key_id, app.team_id, now_ms)
 
-    async def send(self, request: NotificationRequest) -> ApnsResult | Outcome:
+    async def send(self, request: NotificationRequest, *, alone: bool = False) -> ApnsResult | Outcome:
         """Apple's answer, or RETRY where none came."""
         token = self._token.current() if self._token else ""
         reply = await self._client.post(
-            self._url + request.device_token, self._headers(request, token), _encode(request.message)
+            self._url + request.device_token, self._headers(request, token), _encode(request.message), alone=alone
         )
         if isinstance(reply, NoReply):
-            return Outcome(
-                status=Status.RETRY, provider=NAME, code=reply.code, detail=reply.detail, is_in_doubt=reply.is_in_doubt
-            )
+            return reply.outcome(NAME)
         result = _result(request, reply)
         if self._token and result.description in TOKEN_REFUSALS:
             self._token.refused(token, reply.header("date"))

@@ -39,8 +39,8 @@ class StockApns:
         self._timeout_s = timeout_s
         self._late: set[asyncio.Task[NotificationResult]] = set()
 
-    async def send(self, request: NotificationRequest) -> NotificationResult | Outcome:
-        """The provider's reply, or RETRY when none came in time or the connection failed."""
+    async def send(self, request: NotificationRequest, *, alone: bool = False) -> NotificationResult | Outcome:  # noqa: ARG002
+        """The provider's reply, or RETRY when none came in time or the connection failed. Cannot send alone."""
         task = asyncio.create_task(self._apns.send_notification(request))
         done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
         if not done:

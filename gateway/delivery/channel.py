@@ -65,6 +65,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     token_invalid_since_ms: int = 0
     is_in_doubt: bool = False
     """A RETRY of a request that was sent and never answered: the provider may have the push all the same."""
+    broke_connection: bool = False
+    """The connection, or the stream in it, broke under this push and perhaps under others."""
     is_about_device: bool = False
     """A RETRY that says nothing of the provider's health: this one device has had too many."""
 
@@ -74,8 +76,11 @@ class Channel(Protocol):
 
     name: str
 
-    async def send(self, job: PushJob, device: Device) -> Outcome:
-        """Attempts one delivery, once. Raises nothing but CancelledError."""
+    async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
+        """Attempts one delivery, once. Raises nothing but CancelledError.
+
+        ``alone`` asks for a connection of its own: this push is suspected of breaking those it shares.
+        """
         ...
 
     async def close(self) -> None:

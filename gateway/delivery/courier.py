@@ -25,8 +25,11 @@ from gateway.metrics import Metrics
 PUSH: Final = "push"
 """The channel that stands for all of the user's devices."""
 
-MAX_STRIKES: Final = 5
-"""Failures of one push, while the provider answers others, before it is given up: it may be what breaks connections."""
+SUSPECT_AFTER: Final = 2
+"""Times a connection may break under a push before it gets one of its own: the others must not suffer for it."""
+
+MAX_STRIKES: Final = 3
+"""Connections of its own that break under a push, while the provider answers others, before it is given up."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -94,12 +97,12 @@ class Courier:
         self, job: PushJob, device: Device, lane: Lane, attempts: list[Attempt], stop: asyncio.Event
     ) -> Outcome:
         """Tries one device until something is certain."""
-        strikes = 0
+        breaks = strikes = 0
         for attempt in count(1):
             if lane.is_full and not lane.is_open:
                 return Outcome(status=Status.RETRY, provider=lane.channel.name, code="lane_full")
             answered_before = lane.answered
-            outcome = await lane.attempt(job, device)
+            outcome = await lane.attempt(job, device, alone=breaks >= SUSPECT_AFTER)
             attempts.append(Attempt(device, outcome))
             self._metrics.deliveries.labels(lane.channel.name, outcome.status).inc()
             if outcome.status in {Status.ACCEPTED, Status.TERMINAL, Status.EXPIRED}:
@@ -109,7 +112,8 @@ class Courier:
                 return replace(outcome, status=Status.EXPIRED)
             if await _is_set_within(stop, wait_s):
                 return outcome
-            strikes += not outcome.is_about_device and lane.answered > answered_before
+            strikes += outcome.broke_connection and breaks >= SUSPECT_AFTER and lane.answered > answered_before
+            breaks += outcome.broke_connection
             if strikes == MAX_STRIKES:
                 return replace(outcome, status=Status.TERMINAL, detail=f"given up after {attempt} attempts")
         raise AssertionError("counting ended")

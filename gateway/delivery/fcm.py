@@ -46,11 +46,17 @@ class FcmApp(msgspec.Struct, frozen=True, kw_only=True):
     """Certificate authority to trust instead of the system's."""
 
 
+FcmResult = exceptions.FirebaseError | Outcome | None
+"""None when FCM took the message, its error when it did not, an Outcome where there was no answer."""
+
+
 class FcmTransport(Protocol):
     """One way to put a Message on the wire, within its own deadline and with a valid access token."""
 
-    async def send(self, message: messaging.Message) -> exceptions.FirebaseError | Outcome | None:
-        """None when FCM took it, its error when it did not. Raises ValueError on a message that does not encode.
+    async def send(
+        self, message: messaging.Message, *, alone: bool = False
+    ) -> exceptions.FirebaseError | Outcome | None:
+        """FCM's answer. Raises ValueError on a message that does not encode, else nothing but CancelledError.
 
         An error that refuses the access token has made the transport renew it, once for many refusals.
         """
@@ -70,10 +76,11 @@ class FcmChannel:
         """The channel owns the transport, and closes it."""
         self._transport = transport
 
-    async def send(self, job: PushJob, device: Device) -> Outcome:
+    async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         """One attempt. Terminal where the message does not encode or cannot be made to fit."""
         try:
-            result = await self._transport.send(fcm_message(job, device.token, ttl_s(job, now_ms())))
+            message = fcm_message(job, device.token, ttl_s(job, now_ms()))
+            result = await self._transport.send(message, alone=alone)
         except PayloadTooLarge as error:
             return _outcome(Status.TERMINAL, "PayloadTooLarge", str(error))
         except ValueError as error:

@@ -38,18 +38,18 @@ class Http2Fcm:
         self._client = Http2(ca_file=app.ca_file, timeout_s=timeout_s)
         self._url = f"{app.host}/v1/projects/{self._token.project}/messages:send"
 
-    async def send(self, message: messaging.Message) -> exceptions.FirebaseError | Outcome | None:
+    async def send(
+        self, message: messaging.Message, *, alone: bool = False
+    ) -> exceptions.FirebaseError | Outcome | None:
         """None on FCM's 200, whatever its body; else its error, or RETRY where no answer came."""
         body = _encode({"message": _message_as_json(message)})
         try:
             token = await self._token.current()
         except TokenUnavailable as error:
             return Outcome(status=Status.RETRY, provider=NAME, code="token_endpoint", detail=str(error))
-        reply = await self._client.post(self._url, {**_HEADERS, "authorization": f"Bearer {token}"}, body)
+        reply = await self._client.post(self._url, {**_HEADERS, "authorization": f"Bearer {token}"}, body, alone=alone)
         if isinstance(reply, NoReply):
-            return Outcome(
-                status=Status.RETRY, provider=NAME, code=reply.code, detail=reply.detail, is_in_doubt=reply.is_in_doubt
-            )
+            return reply.outcome(NAME)
         if reply.status == 200:
             return None
         if reply.status == 401:

@@ -21,7 +21,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 
 from gateway.delivery.channel import Outcome, Status
-from gateway.delivery.fcm import NAME, FcmApp
+from gateway.delivery.fcm import NAME, FcmApp, FcmResult
 
 
 class StockFcm:
@@ -46,8 +46,8 @@ class StockFcm:
         )
         self._minting = asyncio.Lock()
 
-    async def send(self, message: messaging.Message) -> exceptions.FirebaseError | Outcome | None:
-        """None when FCM took the message, also when its 200 cannot be read; else its error."""
+    async def send(self, message: messaging.Message, *, alone: bool = False) -> FcmResult:  # noqa: ARG002
+        """None when FCM took the message, also when its 200 cannot be read; else its error. Cannot send alone."""
         try:
             await self._have_token()
             batch = await self._service.send_each_async([message], dry_run=False)

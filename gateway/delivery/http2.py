@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 import pyqwest
 
+from gateway.delivery.channel import Outcome, Status
 from gateway.errors import ConfigError
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -48,10 +49,16 @@ class NoReply(msgspec.Struct, frozen=True):
     code: str
     detail: str = ""
 
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether the request may have arrived."""
-        return self.code != "refused"
+    def outcome(self, provider: str) -> Outcome:
+        """Try again; the request may have arrived unless it never left."""
+        return Outcome(
+            status=Status.RETRY,
+            provider=provider,
+            code=self.code,
+            detail=self.detail,
+            is_in_doubt=self.code != "refused",
+            broke_connection=self.code in {"reset", "protocol"},
+        )
 
 
 class Http2:
@@ -70,9 +77,17 @@ class Http2:
         self._silences = 0
         self._client = self._new_client()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply | NoReply:
-        """One POST, once. Raises nothing but CancelledError."""
-        client = self._client
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, alone: bool = False) -> Reply | NoReply:
+        """One POST, once, on the shared connection or on one of its own. Raises nothing but CancelledError."""
+        if not alone:
+            return await self._post(self._client, url, headers, body)
+        transport = self._new_transport()
+        try:
+            return await self._post(pyqwest.Client(transport), url, headers, body)
+        finally:
+            await transport.aclose()
+
+    async def _post(self, client: pyqwest.Client, url: str, headers: Mapping[str, str], body: bytes) -> Reply | NoReply:
         try:
             response = await client.post(url, headers, body)
         except pyqwest.ConnectTimeout as error:
@@ -86,7 +101,8 @@ class Http2:
             return NoReply("reset", _words(error))
         except Exception as error:  # noqa: BLE001 - whatever the peer provokes in the client is its answer
             return NoReply("protocol", f"{type(error).__name__}: {_words(error)}")
-        self._silences = 0
+        if client is self._client:
+            self._silences = 0
         return Reply(response.status, response.headers, response.content)
 
     async def close(self) -> None:
@@ -101,7 +117,11 @@ class Http2:
 
     def _new_client(self) -> pyqwest.Client:
         self._silences = 0
-        self._transport = pyqwest.HTTPTransport(
+        self._transport = self._new_transport()
+        return pyqwest.Client(self._transport)
+
+    def _new_transport(self) -> pyqwest.HTTPTransport:
+        return pyqwest.HTTPTransport(
             tls_ca_cert=self._ca,
             tls_include_system_certs=self._ca is None,
             tls_key=self._certificate,
@@ -114,7 +134,6 @@ class Http2:
             follow_redirects=False,
             enable_otel=False,
         )
-        return pyqwest.Client(self._transport)
 
 
 def _words(error: Exception) -> str:

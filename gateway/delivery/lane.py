@@ -54,7 +54,7 @@ class Lane:
         """Whether the provider answers, as far as we know."""
         return not self._breaker.is_open
 
-    async def attempt(self, job: PushJob, device: Device) -> Outcome:
+    async def attempt(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         """One attempt, once there is a slot; two where the first only showed that our credentials were stale.
 
         EXPIRED when the slot came too late; RETRY without an attempt while the provider is held to be down.
@@ -69,9 +69,9 @@ class Lane:
                     status=Status.RETRY, provider=self.channel.name, code="breaker_open", retry_after_s=wait_s
                 )
             try:
-                outcome = await self.channel.send(job, device)
+                outcome = await self.channel.send(job, device, alone=alone)
                 if outcome.status is Status.REAUTHENTICATE:
-                    outcome = await self.channel.send(job, device)
+                    outcome = await self.channel.send(job, device, alone=alone)
             except BaseException:
                 self._breaker.abandoned()
                 raise

@@ -216,7 +216,7 @@ class Dying:
     def __init__(self) -> None:
         self.taken = asyncio.Event()
 
-    async def send(self, job: PushJob, device: Device) -> Outcome:
+    async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         self.taken.set()
         await asyncio.Event().wait()
         return Outcome(status=Status.RETRY, provider=self.name)

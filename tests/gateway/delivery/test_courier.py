@@ -6,7 +6,7 @@ import asyncio
 
 from gateway.clock import now_ms
 from gateway.delivery.channel import Device, Outcome, Status
-from gateway.delivery.courier import MAX_STRIKES, Courier
+from gateway.delivery.courier import MAX_STRIKES, SUSPECT_AFTER, Courier
 from gateway.delivery.job import PushJob
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.waiting import Backoff
@@ -27,10 +27,12 @@ class Scripted:
     def __init__(self, name: str = "apns", **scripts: list[Outcome]) -> None:
         self.name = name
         self.sent: list[str] = []
+        self.alone: list[bool] = []
         self._scripts = scripts
 
-    async def send(self, job: PushJob, device: Device) -> Outcome:
+    async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         await asyncio.sleep(0)
+        self.alone.append(alone)
         self.sent.append(device.token)
         script = self._scripts[device.token]
         return script.pop(0) if len(script) > 1 else script[0]
@@ -100,12 +102,11 @@ async def test_a_push_whose_next_attempt_would_come_too_late_ends_now() -> None:
     assert (delivery.outcome.status, delivery.outcome.code) == (Status.EXPIRED, "TooManyRequests")
 
 
-async def test_a_push_that_fails_while_others_succeed_is_given_up() -> None:
+async def test_a_push_that_breaks_connections_gets_its_own_and_is_given_up_when_those_break_too() -> None:
     """What breaks its connection each time is itself the poison: it may not take others down with it for an hour."""
-    broken = Outcome(status=Status.RETRY, provider="apns", code="reset")
+    broken = Outcome(status=Status.RETRY, provider="apns", code="reset", broke_connection=True)
     channel = Scripted(poison=[broken], fine=[ACCEPTED])
-    bringing = courier(channel)
-    stop = asyncio.Event()
+    bringing, stop = courier(channel), asyncio.Event()
 
     async def others() -> None:
         while True:
@@ -116,7 +117,8 @@ async def test_a_push_that_fails_while_others_succeed_is_given_up() -> None:
     background.cancel()
     assert delivery.outcome.status is Status.TERMINAL
     assert "given up" in delivery.outcome.detail
-    assert len(delivery.attempts) == MAX_STRIKES
+    alone = [alone for token, alone in zip(channel.sent, channel.alone, strict=True) if token == "poison"]
+    assert alone == [False] * SUSPECT_AFTER + [True] * MAX_STRIKES
 
 
 async def test_while_a_provider_is_down_pushes_wait_without_attempts_and_go_out_when_it_is_back() -> None:
@@ -145,7 +147,7 @@ async def test_no_more_than_so_many_are_in_flight() -> None:
     in_flight, most = 0, 0
 
     class Counting(Scripted):
-        async def send(self, job: PushJob, device: Device) -> Outcome:
+        async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
             nonlocal in_flight, most
             in_flight += 1
             most = max(most, in_flight)
