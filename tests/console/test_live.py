@@ -105,7 +105,7 @@ async def test_refusal_gives_its_reason_in_words(page: Page, canned: CannedGatew
     await open_live(page, canned)
     canned.tell(refusal(canned))
     line = page.get_by_role("listitem").filter(has_text="Not running")
-    await expect(line).to_contain_text("Outside the offer's hours: mon,fri 10:30-14:00. Possible after Mon 10:30.")
+    await expect(line).to_contain_text("Outside the offer's hours: Mon, Fri 10:30-14:00. Possible after Mon 10:30.")
     await expect(line).to_contain_text("Lunch at the cafés")
 
 

@@ -16,6 +16,14 @@ const dateAndClock = new Intl.DateTimeFormat(undefined, {
   minute: "2-digit",
   hourCycle: "h23",
 });
+const full = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 const WEEK_MS = 7 * 86_400_000;
 
 /** "14:05" today, "Mon 14:05" within a week, "24 Dec, 14:05" beyond. */
@@ -23,6 +31,10 @@ export function dateAndTime(atMs: number): string {
   const distance = Math.abs(atMs - Date.now());
   if (new Date(atMs).toDateString() === new Date().toDateString()) return clock.format(atMs).slice(0, 5);
   return (distance < WEEK_MS ? dayAndTime : dateAndClock).format(atMs);
+}
+
+export function dateAndYear(atMs: number): string {
+  return full.format(atMs);
 }
 
 export function count(value: number): string {
@@ -41,7 +53,7 @@ export function timeOfDay(atMs: number): string {
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   const s = ms / 1_000;
-  if (s < 10) return `${s.toFixed(1)} s`;
+  if (s < 10) return `${Number(s.toFixed(1))} s`;
   if (s < 120) return `${Math.round(s)} s`;
   if (s < 7_200) return `${Math.round(s / 60)} min`;
   if (s < 172_800) return `${Math.round(s / 3_600)} h`;

@@ -77,7 +77,7 @@ const CAUSES: Partial<Record<Gate, (verdict: Verdict) => string | undefined>> = 
     if (rule === "campaign_end") return `The campaign ended ${said(required)}.`;
     if (rule === "offer_exception" || rule === "store_exception") return "Closed on this date.";
     if (rule === "opening_hours") return `The store is closed now. Open ${said(required)}.`;
-    if (rule === "weekly") return `Outside the offer's hours: ${said(required)}.`;
+    if (rule === "weekly") return `Outside the offer's hours: ${readableDays(said(required))}.`;
     return undefined;
   },
   quiet_hours: ({ required }) => `It is quiet time where the shopper is; pushes go out ${said(required)}.`,
@@ -120,6 +120,21 @@ function metres(value: unknown): string {
 
 function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+}
+
+const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const DAY_LIST = /\b(?:mon|tue|wed|thu|fri|sat|sun)(?:,(?:mon|tue|wed|thu|fri|sat|sun))*\b/g;
+
+/** "mon,tue,wed,thu,fri 16:00-18:00" as "Mon–Fri 16:00-18:00"; all seven days as "every day". */
+export function readableDays(text: string): string {
+  return text.replace(DAY_LIST, (list) => {
+    const days = list.split(",").map((day) => DAYS.indexOf(day));
+    const first = days[0]!;
+    const isRun = days.length > 2 && days.every((day, place) => day === first + place);
+    if (isRun && days.length === DAYS.length) return "every day";
+    const names = days.map((day) => words(DAYS[day]!));
+    return isRun ? `${names[0]}–${names.at(-1)}` : names.join(", ");
+  });
 }
 
 /** Any JSON value in a line of text. */

@@ -5,6 +5,7 @@ import { call, type DocumentFault, Problem } from "../api/client";
 import { geofences, load } from "../catalog";
 import { count } from "../format";
 import { Icon } from "../shell/icon";
+import { csv, download } from "../ui/download";
 import { tell } from "../ui/notice";
 import { mayLeave } from "./state";
 import { type Preview, read, Unreadable } from "./reading";
@@ -130,7 +131,7 @@ function Faults({ title, text, faults }: { title: string; text: string; faults: 
         ))}
       </ol>
       {faults.length > 0 && (
-        <button class="quiet" type="button" onClick={() => download(faults)}>
+        <button class="quiet" type="button" onClick={() => save(faults)}>
           Download as CSV
         </button>
       )}
@@ -160,13 +161,9 @@ function Actions({ now }: { now: Importing }) {
   );
 }
 
-function download(faults: readonly DocumentFault[]): void {
-  const quoted = (value: unknown): string => `"${String(value ?? "").replaceAll('"', '""')}"`;
-  const rows = faults.map(({ index, line, pointer, code, detail }) => [index, line, pointer, code, detail].map(quoted));
-  const csv = [["index", "line", "pointer", "code", "detail"], ...rows].map((row) => row.join(",")).join("\r\n");
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
-  link.download = "import-errors.csv";
-  link.click();
-  URL.revokeObjectURL(link.href);
+const COLUMNS = ["index", "line", "pointer", "code", "detail"] as const;
+
+function save(faults: readonly DocumentFault[]): void {
+  const rows = faults.map((fault) => COLUMNS.map((column) => fault[column]));
+  download("import-errors.csv", "text/csv", csv([COLUMNS, ...rows]));
 }

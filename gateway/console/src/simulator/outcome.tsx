@@ -4,7 +4,7 @@ import { computed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Verdict } from "../api/types";
 import { geofenceName, offerName } from "../catalog";
-import { gateName, reason, said } from "../decisions/words";
+import { gateName, readableDays, reason, said } from "../decisions/words";
 import { count, duration, timeOfDay, words } from "../format";
 import { Icon } from "../shell/icon";
 import { type Candidate, eventful, forget, isPlaying, type Moment, nowMs, play, position, type Transition, walk } from "./state";
@@ -159,7 +159,8 @@ function Gates({ verdicts }: { verdicts: readonly Verdict[] }) {
   );
 }
 
-function passed({ rule, actual, required }: Verdict): string {
-  const facts = [actual, required].filter((fact) => fact !== undefined && fact !== null && fact !== true).map(said);
-  return ["passed", ...(rule ? [words(rule).toLowerCase()] : []), ...new Set(facts)].join(" · ");
+function passed({ gate, rule, actual, required }: Verdict): string {
+  if (rule === "accuracy_m") return `passed: good to ${said(actual)} m, ${said(required)} m would do`;
+  if (gate === "experiment" && rule) return `passed: ${words(rule).toLowerCase()} ${said(actual)}`;
+  return typeof actual === "string" ? `passed: ${readableDays(actual)}` : "passed";
 }

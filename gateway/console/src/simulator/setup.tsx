@@ -4,6 +4,7 @@ import { useRef } from "preact/hooks";
 import { count } from "../format";
 import { Choice, TextField } from "../ui/field";
 import { clear, forget, isBusy, pace, person, type Person, places, run, startsAt, takeFile, track, walk } from "./state";
+import { MOST_PINGS } from "./walk";
 
 const SPEEDS: readonly [string, string][] = [
   ["1.4", "Walks"],
@@ -58,7 +59,7 @@ function Route() {
           ? `${count(track.value.length)} positions from the file.`
           : places.value.length === 0
             ? "Click on the map where the walk begins, and at each turn."
-            : `${places.value.length} ${places.value.length === 1 ? "place" : "places"}, ${count(walk.value.length)} pings. Click on to walk further.`}
+            : `${places.value.length} ${places.value.length === 1 ? "place" : "places"}, ${count(walk.value.length)} pings${walk.value.length === MOST_PINGS ? ", the most that can be asked at once" : ""}. Click on to walk further.`}
       </p>
       {walk.value.length === 0 && (
         <p class="hint route-file">
