@@ -20,11 +20,11 @@ from aiohttp import web
 from gateway import ingest, ops
 from gateway.catalog.live import LiveCatalog
 from gateway.console.serve import routes as console_routes
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, Unavailable
 from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
-from gateway.providers import Providers, open_providers
+from gateway.providers import chosen_providers, open_providers
 from gateway.sender import Sender
 from gateway.settings import Settings
 from gateway.store import Store
@@ -60,15 +60,19 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as closing:
         store = await _opened(closing, "store", _store(settings))
-        new_admin_key = await _first_admin_key(store)
+        new_admin_key = await first_admin_key(store)
         catalog = LiveCatalog(store=store, policy=presence_policy(settings), metrics=metrics)
         await _opened(closing, "catalog", catalog.following())
-        states = {"sender": "off: run_sender is false"}
+        states, checks = {"sender": "off: run_sender is false"}, {}
         if settings.run_sender:
-            states = (await _opened(closing, "sender", sending(settings, store, metrics))).states
+            providers = await _opened(closing, "sandbox", chosen_providers(settings))
+            sender = await _opened(closing, "sender", sending(providers.settings, store, metrics))
+            states, checks = providers.states, {"sender": sender.check}
         pipeline = Pipeline(store=store, catalog=catalog, metrics=metrics)
         await _opened(closing, "timers", background(lambda stop: run_timers(store, pipeline, stop)))
-        context = Context(settings=settings, store=store, catalog=catalog, pipeline=pipeline, metrics=metrics)
+        context = Context(
+            settings=settings, store=store, catalog=catalog, pipeline=pipeline, metrics=metrics, checks=checks
+        )
         url = await _opened(closing, "http", _listening(context))
         yield Gateway(context, url, new_admin_key, states)
 
@@ -97,40 +101,55 @@ async def _store(settings: Settings) -> AsyncIterator[Store]:
 
 
 @contextlib.asynccontextmanager
-async def sending(settings: Settings, store: Store, metrics: Metrics) -> AsyncIterator[Providers]:
+async def sending(settings: Settings, store: Store, metrics: Metrics) -> AsyncIterator[Part]:
     """Deliver from the outbox while the block runs; what is in flight at its end gets the grace time."""
-    async with open_providers(settings) as providers:
+    async with open_providers(settings) as channels:
         sender = Sender(
             store,
-            providers.channels,
+            channels,
             metrics,
             sends_in_flight=settings.sends_in_flight,
             takeover_s=settings.outbox_takeover_s,
             grace_s=settings.shutdown_grace_s,
         )
-        async with background(sender.run):
-            yield providers
+        async with background(sender.run) as part:
+            yield part
+
+
+class Part:
+    """Something that runs beside the requests until it is told to stop, and is started again should it fail."""
+
+    def __init__(self, run: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+        self._run = run
+        self._is_up = True
+
+    async def check(self) -> None:
+        """Raise Unavailable while it is down."""
+        if not self._is_up:
+            raise Unavailable("failed, and is being started again; see the log")
+
+    async def keep_running(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set."""
+        while not stop.is_set():
+            try:
+                self._is_up = True
+                await self._run(stop)
+            except Exception:  # noqa: BLE001 - a part that fails must not end the gateway
+                self._is_up = False
+                _log.error("background part failed and is started again", exc_info=True)
+                await asyncio.sleep(RESTART_PAUSE_S)
 
 
 @contextlib.asynccontextmanager
-async def background(run: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run ``run(stop)`` beside the block, again should it fail; set ``stop`` and wait for it at the end."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(_kept_running(run, stop))
+async def background(run: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[Part]:
+    """Run ``run(stop)`` beside the block; set ``stop`` and wait for it at the end."""
+    part, stop = Part(run), asyncio.Event()
+    task = asyncio.create_task(part.keep_running(stop))
     try:
-        yield
+        yield part
     finally:
         stop.set()
         await task
-
-
-async def _kept_running(run: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            await run(stop)
-        except Exception:  # noqa: BLE001 - a part that fails must not end the gateway
-            _log.error("background part failed and is started again", exc_info=True)
-            await asyncio.sleep(RESTART_PAUSE_S)
 
 
 @contextlib.asynccontextmanager
@@ -144,7 +163,7 @@ async def _listening(context: Context) -> AsyncIterator[str]:
     runner = make_runner(app, settings.shutdown_grace_s)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.reuse_port or None)
         try:
             await site.start()
         except OSError as error:
@@ -155,7 +174,7 @@ async def _listening(context: Context) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _first_admin_key(store: Store) -> str | None:
+async def first_admin_key(store: Store) -> str | None:
     """The secret of an admin key, if there was no key at all yet."""
     if await store.api_keys.list():
         return None

@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_setting_options(serve)
     serve.set_defaults(run=_serve)
 
+    worker = commands.add_parser("worker", help="one process of serve --workers; started by it, not by hand")
+    worker.set_defaults(run=_worker)
+
     sender = commands.add_parser("sender", help="run a sender alone, without HTTP")
     _add_setting_options(sender)
     sender.set_defaults(run=_sender)
@@ -67,6 +70,7 @@ def _add_setting_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file of settings")
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default 8080; 0 takes a free one)")
+    parser.add_argument("--workers", type=int, help="gateway processes that share the port (default 1)")
     parser.add_argument("--data-dir", type=Path, help="folder of the embedded Redis (default geopush-data)")
     parser.add_argument("--redis", dest="redis_url", metavar="URL", help="use this Redis instead of the embedded one")
     parser.add_argument(
@@ -75,7 +79,7 @@ def _add_setting_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    given = {name: getattr(options, name) for name in ("host", "port", "data_dir", "redis_url")}
+    given = {name: getattr(options, name) for name in ("host", "port", "workers", "data_dir", "redis_url")}
     for pair in options.set:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -88,6 +92,12 @@ def _serve(options: argparse.Namespace) -> int:
     from gateway.serving import serve
 
     return serve(_settings(options))
+
+
+def _worker(_options: argparse.Namespace) -> int:
+    from gateway.serving import serve_worker
+
+    return serve_worker(read_settings({}))
 
 
 def _sender(options: argparse.Namespace) -> int:

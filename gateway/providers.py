@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,50 +14,54 @@ from gateway.delivery.apns import ApnsApp
 from gateway.delivery.channel import Channel
 from gateway.delivery.channels import open_channels
 from gateway.delivery.fcm import FcmApp
-from gateway.delivery.sandbox.process import Addresses, SandboxProcess
+from gateway.delivery.sandbox.process import SandboxProcess
 from gateway.errors import ConfigError
 from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """Open channels by name, and a sentence about each for the operator."""
+    """Settings with every address filled in that is to be used, and a sentence about each channel for the operator."""
 
-    channels: dict[str, Channel]
+    settings: Settings
     states: dict[str, str]
 
 
 @asynccontextmanager
-async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
-    """Open the channels, with the sandbox as a child process where it stands in; close both in order.
+async def chosen_providers(settings: Settings) -> AsyncIterator[Providers]:
+    """Check the credentials; where there are none, run the sandbox as a child process while the block runs.
 
     Raises ConfigError when credentials are incomplete or unreadable, or the sandbox does not start.
     """
     apns, fcm = _apns(settings), _fcm(settings)
-    wants_sandbox = settings.sandbox == "on" or (settings.sandbox == "auto" and apns is None and fcm is None)
-    async with AsyncExitStack() as stack:
-        states = {
-            "apns": f"delivers to {apns.host} as {apns.topic}" if apns else "off: no apns_key_file",
-            "fcm": f"delivers to {fcm.host}" if fcm else "off: no fcm_credentials_file",
+    states = {
+        "apns": f"delivers to {apns.host} as {apns.topic}" if apns else "off: no apns_key_file",
+        "fcm": f"delivers to {fcm.host}" if fcm else "off: no fcm_credentials_file",
+    }
+    if settings.sandbox == "off" or (settings.sandbox == "auto" and (apns or fcm)):
+        yield Providers(settings, states)
+        return
+    async with SandboxProcess() as sandbox:
+        replaced = {
+            name: value
+            for name, value in msgspec.structs.asdict(sandbox.addresses).items()
+            if (name.startswith("apns_") and apns is None) or (name.startswith("fcm_") and fcm is None)
         }
-        if wants_sandbox:
-            addresses = (await stack.enter_async_context(SandboxProcess())).addresses
-            page = f"{addresses.pages_url}/sandbox/pushes"
-            stand_in = dataclasses.replace(settings, **_sandbox_settings(addresses))
-            apns, fcm = apns or _apns(stand_in), fcm or _fcm(stand_in)
-            for name, state in states.items():
-                if state.startswith("off"):
-                    states[name] = f"no credentials: delivers to the local sandbox, see {page}"
-        channels = open_channels(apns=apns, fcm=fcm)
+        for name, state in states.items():
+            if state.startswith("off"):
+                page = f"{sandbox.addresses.pages_url}/sandbox/pushes"
+                states[name] = f"no credentials: delivers to the local sandbox, see {page}"
+        yield Providers(dataclasses.replace(settings, sandbox="off", **replaced), states)
+
+
+@asynccontextmanager
+async def open_providers(settings: Settings) -> AsyncIterator[dict[str, Channel]]:
+    """The channels that ``settings`` have credentials for, by name; closed when the block ends."""
+    async with AsyncExitStack() as stack:
+        channels = open_channels(apns=_apns(settings), fcm=_fcm(settings))
         for channel in channels.values():
             stack.push_async_callback(channel.close)
-        yield Providers(channels, states)
-
-
-def _sandbox_settings(addresses: Addresses) -> dict[str, Any]:
-    """The sandbox's addresses as settings: all of them but where its own page is."""
-    given = msgspec.structs.asdict(addresses)
-    return {name: value for name, value in given.items() if name != "pages_url"}
+        yield channels
 
 
 def _apns(settings: Settings) -> ApnsApp | None:

@@ -3,30 +3,69 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 import sys
+import threading
+from collections.abc import Mapping
 
 import uvloop
 
 from gateway import app, logs
 from gateway.errors import ConfigError
 from gateway.metrics import Metrics
+from gateway.providers import chosen_providers
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.supervisor import READY_LINE, supervised
 
 
 def serve(settings: Settings) -> int:
     """Run a gateway until SIGTERM or SIGINT; returns the exit status. Raises what ``app.running`` raises."""
     logs.configure(settings.log_level)
-    return uvloop.run(_serve(settings))
+    return uvloop.run(_serve(settings) if settings.workers == 1 else _serve_with_workers(settings))
 
 
 async def _serve(settings: Settings) -> int:
     stop = stop_on_signals()
     async with app.running(settings) as gateway:
-        _announce(gateway)
+        _announce(gateway.url, gateway.channels, gateway.new_admin_key)
         await stop.wait()
     return 0
+
+
+async def _serve_with_workers(settings: Settings) -> int:
+    stop, reload = stop_on_signals(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
+    async with supervised(settings, reload) as team:
+        _announce(team.url, team.states, team.new_admin_key)
+        await stop.wait()
+    return 0
+
+
+def serve_worker(settings: Settings) -> int:
+    """Run one worker of a supervisor: as ``serve``, but it ends with its standard input, and says only when ready."""
+    logs.configure(settings.log_level)
+    return uvloop.run(_serve_worker(settings))
+
+
+async def _serve_worker(settings: Settings) -> int:
+    stop = stop_on_signals()
+    threading.Thread(target=_stop_with_stdin, args=(asyncio.get_running_loop(), stop), daemon=True).start()
+    async with app.running(settings):
+        sys.stdout.buffer.write(READY_LINE)
+        sys.stdout.flush()
+        await stop.wait()
+    return 0
+
+
+def _stop_with_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Standard input ends when the supervisor does, even by kill -9: a worker must not outlive it."""
+    while os.read(0, 1024):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended already
+        loop.call_soon_threadsafe(stop.set)
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -43,14 +82,14 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-def _announce(gateway: app.Gateway) -> None:
+def _announce(url: str, channels: Mapping[str, str], new_admin_key: str | None) -> None:
     say = sys.stdout.write
-    say(f"geopush listens on {gateway.url}\n")
-    say(f"  console   {gateway.url}/console/\n")
-    for channel, state in gateway.channels.items():
+    say(f"geopush listens on {url}\n")
+    say(f"  console   {url}/console/\n")
+    for channel, state in channels.items():
         say(f"  {channel:<9} {state}\n")
-    if gateway.new_admin_key is not None:
-        say(f"  admin key {gateway.new_admin_key}\n            shown this once; only its hash is kept\n")
+    if new_admin_key is not None:
+        say(f"  admin key {new_admin_key}\n            shown this once; only its hash is kept\n")
     sys.stdout.flush()
 
 
@@ -66,7 +105,10 @@ async def _serve_sender(settings: Settings) -> int:
     stop = stop_on_signals()
     store = await Store.open(settings)
     try:
-        async with app.sending(settings, store, Metrics()) as providers:
+        async with (
+            chosen_providers(settings) as providers,
+            app.sending(providers.settings, store, Metrics()),
+        ):
             for channel, state in providers.states.items():
                 sys.stdout.write(f"  {channel:<9} {state}\n")
             sys.stdout.flush()

@@ -34,6 +34,12 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address to listen on; loopback unless told otherwise.")
     port: int = _setting(8080, "TCP port to listen on; 0 takes a free one.", least=0)
     workers: int = _setting(1, "Gateway processes that share the port.", least=1)
+    reuse_port: bool = _setting(
+        False, "Whether other processes may listen on the same port; the workers of one host do."
+    )
+    shared_dir: Path | None = _setting(
+        None, "Folder through which the workers of one host share who just became present."
+    )
     data_dir: Path = _setting(Path("geopush-data"), "Folder of the embedded Redis and its append-only file.")
     redis_url: str | None = _setting(
         None, "Redis to use instead of the embedded one, redis:// or rediss://.", secret=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.errors import GeopushError
 from gateway.web.context import CONTEXT, Context
@@ -34,8 +34,7 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     """Give all metrics in Prometheus' text format."""
     context = request.app[CONTEXT]
     context.metrics.users_present.set(len(context.store.present))
-    body = generate_latest(context.metrics.registry)
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return web.Response(body=context.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 OPERATIONS = (healthz, readyz, metrics)

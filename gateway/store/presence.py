@@ -91,6 +91,7 @@ class PresenceStore:
 
     async def save(self, changes: Sequence[PresenceChange]) -> set[str]:
         """Save what nobody else saved meanwhile, one script call per partition; answers the users who lost the race."""
+        self._present.expect(change.user_id for change in changes if change.presence.is_present)
         groups: dict[int, list[PresenceChange]] = {}
         for change in changes:
             groups.setdefault(keys.partition_of(change.user_id, self._partitions), []).append(change)
@@ -98,9 +99,7 @@ class PresenceStore:
         replies = await self._connection.run_many(
             SAVE_PRESENCE, [self._save_call(partition, group, at_ms) for partition, group in groups.items()]
         )
-        lost = {group[at].user_id for group, reply in zip(groups.values(), replies, strict=True) for at in reply}
-        self._present.expect(c.user_id for c in changes if c.presence.is_present and c.user_id not in lost)
-        return lost
+        return {group[at].user_id for group, reply in zip(groups.values(), replies, strict=True) for at in reply}
 
     async def due(self, now_ms: int, limit: int) -> Sequence[str]:
         """At most ``limit`` users whose time has come; no other worker gets them for ``DUE_LEASE_MS``."""

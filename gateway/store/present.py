@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from gateway.errors import Unavailable
 from gateway.logs import Log
 from gateway.store import keys
 from gateway.store.connection import Connection, Subscription
+from gateway.store.recent import RecentlyPresent
 
 RETRY_S: Final = 0.5
 WAIT_S: Final = 5.0
@@ -30,9 +32,11 @@ _decode_news = msgspec.msgpack.Decoder(list[str | bool]).decode
 class PresentUsers:
     """Who is in, entering or leaving some geofence, and in which coarse cell (H3, resolution 9; 0 unknown)."""
 
-    def __init__(self, connection: Connection, partitions: int) -> None:
+    def __init__(self, connection: Connection, partitions: int, shared_dir: Path | None = None) -> None:
+        """``shared_dir`` is where the workers of one host share who just became present; None for one worker."""
         self._connection = connection
         self._partitions = partitions
+        self._recent = RecentlyPresent(shared_dir)
         self._cells: dict[str, int] = {}
         self._is_current = False
         self._follower: asyncio.Task[None] | None = None
@@ -43,16 +47,17 @@ class PresentUsers:
 
     def is_maybe_present(self, user_id: str) -> bool:
         """Whether the user's presence must be asked for even where he is in no geofence now."""
-        return user_id in self._cells or not self._is_current
+        return user_id in self._cells or not self._is_current or self._recent.is_marked(user_id)
 
     def cells(self) -> Counter[int]:
         """Users present per cell, those without a known cell left out."""
         return Counter(cell for cell in self._cells.values() if cell)
 
     def expect(self, user_ids: Iterable[str]) -> None:
-        """Users this worker has just saved as present: known before the news comes round."""
+        """Users about to be saved as present: all workers of this host ask for them before the news comes round."""
         for user_id in user_ids:
-            self._cells.setdefault(user_id, 0)
+            if user_id not in self._cells:
+                self._recent.mark(user_id)
 
     async def start(self) -> None:
         """Load, then follow. Raises Unavailable."""
