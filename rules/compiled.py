@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from geofences.model import Transition, TransitionKind
 from rules.audience import Audience, audience
 from rules.behaviour import names_read
-from rules.document import MessageTemplate, Offer
+from rules.document import MessageTemplate, Offer, Trigger
 from rules.hours import Exceptions, Hours, opening_hours
 from rules.model import Limit, Supply
 from rules.packs import windows_of
@@ -45,6 +45,12 @@ class CompiledOffer:
     def is_behind(self, transition: Transition) -> bool:
         """Whether a dwell is past this offer's threshold, which had its own transition before."""
         return self.kind is TransitionKind.DWELL and (transition.dwell_s or 0) > (self.offer.trigger.dwell_s or 0)
+
+    @cached_property
+    def asks_only_what_happened(self) -> bool:
+        """Whether the kind of transition is all that its trigger asks for."""
+        trigger = self.offer.trigger
+        return trigger == Trigger(type=trigger.type) and trigger.type is not TransitionKind.VISIT
 
     @cached_property
     def supply(self) -> Supply | None:

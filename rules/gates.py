@@ -51,7 +51,10 @@ def consent(occasion: Occasion, offer: CompiledOffer) -> Verdict:
 
 def fix_quality(occasion: Occasion, _offer: CompiledOffer) -> Verdict:
     """Fresh enough, accurate enough, not mocked. A timer has no fix to judge."""
-    return _remembered(occasion, Gate.FIX_QUALITY, lambda: _quality(occasion))
+    held: Verdict | None = occasion.memo.get(Gate.FIX_QUALITY)
+    if held is None:
+        held = occasion.memo[Gate.FIX_QUALITY] = _quality(occasion)
+    return held
 
 
 def _quality(occasion: Occasion) -> Verdict:
@@ -78,6 +81,8 @@ def _quality(occasion: Occasion) -> Verdict:
 
 def trigger(occasion: Occasion, offer: CompiledOffer) -> Verdict:
     """The offer's trigger against what happened: thresholds, visit number, delay."""
+    if offer.asks_only_what_happened:
+        return _TRIGGERED
     wanted, transition = offer.offer.trigger, occasion.transition
     if wanted.type is TransitionKind.DWELL and (transition.dwell_s or 0) < (wanted.dwell_s or 0):
         missing_s = (wanted.dwell_s or 0) - (transition.dwell_s or 0)
@@ -131,11 +136,13 @@ def active(occasion: Occasion, offer: CompiledOffer) -> Verdict:
         return Verdict(Gate.ACTIVE, opens, "store_exception", wall.shown, "open on this date")
     hours = offer.hours(store)
     if hours is not None:
-        open_now = _remembered(occasion, hours, lambda: _open(hours, occasion))
-        if not open_now.passed:
+        open_now: Verdict | None = occasion.memo.get(hours)
+        if open_now is None:
+            open_now = occasion.memo[hours] = _open(hours, occasion)
+        if offer.weekly is None or not open_now.passed:
             return open_now
     if offer.weekly is None:
-        return Verdict(Gate.ACTIVE, True, "campaign", wall.shown) if hours is None else open_now
+        return Verdict(Gate.ACTIVE, True, "campaign", wall.shown)
     if not offer.weekly.holds(wall.minute):
         words = after(offer.weekly.next_start(wall.time), wall.time)
         return Verdict(Gate.ACTIVE, False, "weekly", wall.shown, offer.weekly_text, words)
@@ -156,7 +163,11 @@ def quiet_hours(occasion: Occasion, offer: CompiledOffer) -> Verdict:
     windows = offer.quiet_windows
     if windows is None:
         return _NEVER_QUIET
-    return _remembered(occasion, offer.quiet_hours, lambda: _quiet(windows, offer.quiet_hours, occasion))
+    rule = id(offer.quiet_hours)
+    held: Verdict | None = occasion.memo.get(rule)
+    if held is None:
+        held = occasion.memo[rule] = _quiet(windows, offer.quiet_hours, occasion)
+    return held
 
 
 def _quiet(windows: WeeklyWindows, quiet: QuietHours, occasion: Occasion) -> Verdict:
@@ -198,11 +209,3 @@ def experiment(occasion: Occasion, offer: CompiledOffer) -> Verdict:
 
 GATES: tuple[Check, ...] = (consent, fix_quality, trigger, active, quiet_hours, audience, experiment)
 """The pure gates before rendering, in the order in which they are asked."""
-
-
-def _remembered(occasion: Occasion, key: object, ask: Callable[[], Verdict]) -> Verdict:
-    """The answer to a question that many offers ask alike on one occasion."""
-    held: Verdict | None = occasion.memo.get(key)
-    if held is None:
-        held = occasion.memo[key] = ask()
-    return held
