@@ -37,7 +37,7 @@ class StaySettings:
     """Memory of the recent position: short against a visit, long against GPS jitter."""
     slow_s: float = 30.0
     """Memory of the older position; how far the two part tells the speed without a speed field."""
-    speed_s: float = 16.0
+    speed_s: float = 12.0
     """Memory of the speed: bridges a pause at a kerb, and a few steps between shelves."""
     bend_ratio: float = 1.15
     """Length of a walked path over the straight line between two points some 20 s apart."""

@@ -30,7 +30,7 @@ class VisitSettings:
     """From the first look on, a store this likely is announced at once…"""
     settled_s: float = 105.0
     """…and after this long…"""
-    min_probability: float = 0.40
+    min_probability: float = 0.45
     """…one that is merely likelier than not to be worth naming."""
     every_s: float = 10.0
     """How often a stay is judged again."""
@@ -42,13 +42,13 @@ class VisitSettings:
     """Correlation time of where in a store somebody is."""
     scatter_memory_s: float = 700.0
     """How long a stay must last for its scatter to count as one observation: phones smooth, so it says little."""
-    area_exponent: float = 0.4
+    area_exponent: float = 0.35
     """Visits grow with the floor area to this power."""
     entry_m: float = 5.0
     """How far from the store the last walking fix may be, beside its own error, before that counts against it…"""
     entry_weight: float = 0.8
     """…as this power of a heavy-tailed distance: people also walk in backwards through the mall."""
-    street_nats: float = 4.0
+    street_nats: float = 5.0
     """Log odds, against a store whose centre is one metre off, of resting outside any store."""
     indoor_share: float = 0.7
     """Share of phones whose reported accuracy worsens indoors, believed of a phone before it shows: strictly between 0
@@ -57,7 +57,7 @@ class VisitSettings:
     """By how much, as a logarithm: half as much again…"""
     indoor_spread: float = 0.13
     """…give or take this much, which is also how much it wanders outdoors."""
-    indoor_learning_s: float = 60.0
+    indoor_learning_s: float = 120.0
     """How long a rest must last to count as one observation of whether this phone's accuracy tells indoors."""
     indoor_certainty: float = 4.0
     """Bound of the log odds learned: a phone may change hands, or its system."""
