@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
-LOCK := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header
+LOCK := $(BIN)/uv pip compile -q --upgrade
 
 CONSOLE := gateway/console
 CONSOLE_BUILT := $(CONSOLE)/dist/index.html
