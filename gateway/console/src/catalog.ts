@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { Problem, pages } from "./api/client";
 import type { GeofenceFeature, OfferDocument } from "./api/types";
 
-const GEOFENCES_PER_PAGE = 500;
+const GEOFENCES_PER_PAGE = 1_000;
 const OFFERS_PER_PAGE = 200;
 
 export type Loading = "loading" | "ready" | Problem;
@@ -13,7 +13,7 @@ export const geofences = signal<ReadonlyMap<string, GeofenceFeature>>(new Map())
 export const offers = signal<ReadonlyMap<string, OfferDocument>>(new Map());
 export const loading = signal<Loading>("loading");
 
-/** Loads everything anew; the signals change page by page, so that a large catalog shows at once. */
+/** Loads everything anew. A large catalog shows from its first page on, each time it has doubled, and when it is whole. */
 export async function load(): Promise<void> {
   loading.value = "loading";
   try {
@@ -43,8 +43,12 @@ async function gather<T extends { id: string }>(
   show: (found: ReadonlyMap<string, T>) => void,
 ): Promise<void> {
   const found = new Map<string, T>();
+  let shownAt = 1;
   for await (const items of pages<T>(path, pageSize)) {
     for (const item of items) found.set(item.id, item);
+    if (found.size < shownAt) continue;
     show(new Map(found));
+    shownAt = found.size * 2;
   }
+  show(found);
 }
