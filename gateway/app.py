@@ -20,6 +20,7 @@ from aiohttp import web
 from gateway import ingest, ops
 from gateway.catalog.live import LiveCatalog
 from gateway.console.serve import routes as console_routes
+from gateway.counting import LiveCounters
 from gateway.errors import ConfigError, Unavailable
 from gateway.logs import Log
 from gateway.metrics import Metrics
@@ -68,8 +69,9 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             providers = await _opened(closing, "sandbox", chosen_providers(settings))
             sender = await _opened(closing, "sender", sending(providers.settings, store, metrics))
             states, checks = providers.states, {"sender": sender.check}
-        pipeline = Pipeline(store=store, catalog=catalog, metrics=metrics)
-        await _opened(closing, "timers", background(lambda stop: run_timers(store, pipeline, stop)))
+        counters = LiveCounters(store, catalog)
+        pipeline = Pipeline(store=store, catalog=catalog, counters=counters, metrics=metrics)
+        await _opened(closing, "timers", background(lambda stop: run_timers(store, pipeline, counters, stop)))
         context = Context(
             settings=settings, store=store, catalog=catalog, pipeline=pipeline, metrics=metrics, checks=checks
         )

@@ -10,11 +10,13 @@ from typing import NamedTuple
 from gateway.catalog.snapshot import Snapshot
 from gateway.delivery.job import PushJob, push_id_for
 from gateway.store import Store
+from gateway.store.budgets import budgets_of
 from gateway.store.claims import ClaimCandidate, ClaimRequest, ClaimResult
 from geofences.model import Ping, Transition, TransitionKind
 from geofences.transitions import Presence
 from rules.evaluate import evaluate
 from rules.model import Candidate, Decision, Shopper
+from rules.situation import Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def decide(
     wakes: Mapping[str, tuple[Transition, ...]],
     shoppers: Mapping[str, Shopper],
     moved: Mapping[str, Moved],
+    counters: Counters,
     now_ms: int,
 ) -> list[Decision]:
     """Ask the gates for every woken user; a user without a profile has given no consent."""
@@ -75,6 +78,7 @@ def decide(
             shoppers.get(user_id) or Shopper(user_id=user_id),
             now_ms,
             moved[user_id].last,
+            counters=counters,
         )
         for user_id, transitions in wakes.items()
     ]
@@ -92,7 +96,7 @@ class Claimed(NamedTuple):
         return None if self.result.winner is None else self.contest[self.result.winner]
 
 
-async def claim(store: Store, decisions: list[Decision], now_ms: int) -> dict[str, list[Claimed]]:
+async def claim(store: Store, snapshot: Snapshot, decisions: list[Decision], now_ms: int) -> dict[str, list[Claimed]]:
     """Claim the best of every contest; the runner-up is tried where the best is refused.
 
     Held-out candidates are claimed as ghosts, on shadow counters, and never reach the outbox.
@@ -102,31 +106,36 @@ async def claim(store: Store, decisions: list[Decision], now_ms: int) -> dict[st
         for decision in decisions
         for contest in (*decision.contests, *((ghost,) for ghost in decision.ghosts))
     ]
-    results = await asyncio.gather(*(store.claims.claim(claim_request(*contest, now_ms)) for contest in contests))
+    results = await asyncio.gather(
+        *(store.claims.claim(claim_request(snapshot, *contest, now_ms)) for contest in contests)
+    )
     claims: dict[str, list[Claimed]] = {}
     for (decision, contest), result in zip(contests, results, strict=True):
         claims.setdefault(decision.user_id, []).append(Claimed(contest, result))
     return claims
 
 
-def claim_request(decision: Decision, contest: tuple[Candidate, ...], now_ms: int) -> ClaimRequest:
+def claim_request(snapshot: Snapshot, decision: Decision, contest: tuple[Candidate, ...], now_ms: int) -> ClaimRequest:
     """A contest as the claim script takes it, each candidate with its outbox entry."""
     return ClaimRequest(
         user_id=decision.user_id,
         at_ms=decision.at_ms,
-        candidates=tuple(_claim_candidate(decision, candidate, now_ms) for candidate in contest),
+        candidates=tuple(_claim_candidate(snapshot, decision, candidate, now_ms) for candidate in contest),
     )
 
 
-def _occasion(transition: Transition) -> str:
-    """Names what happened, the same for every retry of a claim: the visit, or without one the instant."""
-    return f"{transition.kind}:{transition.visit_id or f'{transition.geofence_id}@{transition.at_ms}'}"
+def push_id(user_id: str, candidate: Candidate) -> str:
+    """The push's id: the same for every retry of a claim, as it names the visit, or without one the instant."""
+    transition = candidate.transition
+    occasion = transition.visit_id or f"{transition.geofence_id}@{transition.at_ms}"
+    return push_id_for(user_id, candidate.offer_id, f"{transition.kind}:{occasion}")
 
 
-def _claim_candidate(decision: Decision, candidate: Candidate, now_ms: int) -> ClaimCandidate:
-    if candidate.message is None:
-        raise ValueError("a candidate without a message cannot be claimed")
-    identity = push_id_for(decision.user_id, candidate.offer_id, _occasion(candidate.transition))
+def _claim_candidate(snapshot: Snapshot, decision: Decision, candidate: Candidate, now_ms: int) -> ClaimCandidate:
+    offer = snapshot.rulebook.get(candidate.offer_id)
+    if candidate.message is None or offer is None:
+        raise ValueError("only a rendered candidate of this snapshot can be claimed")
+    identity = push_id(decision.user_id, candidate)
     job = PushJob(
         push_id=identity,
         user_id=decision.user_id,
@@ -151,4 +160,9 @@ def _claim_candidate(decision: Decision, candidate: Candidate, now_ms: int) -> C
         entry=job.encode(),
         transactional=candidate.transactional,
         held_out=candidate.held_out,
+        variant=candidate.variant,
+        budgets=budgets_of(
+            offer.id, now_ms, total_cap=offer.total_cap, stock=offer.stock, max_per_hour=offer.max_per_hour
+        ),
+        code_pool=offer.code_pool,
     )

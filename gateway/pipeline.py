@@ -13,7 +13,9 @@ import numpy as np
 
 from gateway.catalog.live import LiveCatalog
 from gateway.catalog.snapshot import Snapshot
+from gateway.counting import LiveCounters
 from gateway.deciding import Moved, claim, decide, waking
+from gateway.deferring import defer, resume
 from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.store import Store
@@ -35,10 +37,11 @@ Walk = list[tuple[Ping, tuple[str, ...]]]
 class Pipeline:
     """The ping path of one worker."""
 
-    def __init__(self, *, store: Store, catalog: LiveCatalog, metrics: Metrics) -> None:
+    def __init__(self, *, store: Store, catalog: LiveCatalog, counters: LiveCounters, metrics: Metrics) -> None:
         """The catalog's snapshot brings geofences, offers and presence policy, always of one version."""
         self._store = store
         self._catalog = catalog
+        self._counters = counters
         self._metrics = metrics
 
     async def handle(self, pings: Sequence[Ping], received_at_ms: int) -> None:
@@ -63,6 +66,10 @@ class Pipeline:
             return Moved(stepped.presence, stepped.transitions, None)
 
         await self._advance(snapshot, list(user_ids), elapse, now_ms)
+
+    async def resume(self, due: Sequence[tuple[str, bytes]], now_ms: int) -> None:
+        """Decide what was deferred until now."""
+        await resume(self._store, self._metrics, self._catalog.current, self._counters.current, due, now_ms)
 
     def _acting(self, snapshot: Snapshot, pings: Sequence[Ping]) -> dict[str, Walk]:
         """Pings that can change something: in a geofence or its halo, or of a user who is present somewhere."""
@@ -104,8 +111,9 @@ class Pipeline:
             moved = {user: move(user, held[user].presence) for user in users}
             wakes = waking(snapshot, moved)
             shoppers = await self._store.profiles.load_shoppers(list(wakes)) if wakes else {}
-            decisions = decide(snapshot, wakes, shoppers, moved, now_ms)
-            claims = await claim(self._store, decisions, now_ms)
+            decisions = decide(snapshot, wakes, shoppers, moved, self._counters.current, now_ms)
+            await defer(self._store, decisions)
+            claims = await claim(self._store, snapshot, decisions, now_ms)
             lost = await self._store.presence.save(
                 [
                     PresenceChange(user, held[user].version, m.presence, next_due_ms(m.presence, snapshot.policy))

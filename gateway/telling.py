@@ -11,11 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from gateway.catalog.snapshot import Snapshot
-from gateway.deciding import Claimed, Moved
+from gateway.deciding import Claimed, Moved, push_id
 from gateway.metrics import Metrics
 from gateway.store import Store
+from gateway.store.traces import Trace
+from geofences.model import Transition, TransitionKind
 from rules.model import Candidate, Decision, Gate, Verdict
+
+GHOST = "ghost_send"
+"""The rule that refuses a held-out user at the very end: he would have got the push."""
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +40,27 @@ class Told:
 
 async def tell(store: Store, metrics: Metrics, told: Told) -> None:
     """Count, record and publish one batch's results."""
-    kinds = Counter(transition.kind for move in told.moved.values() for transition in move.transitions)
-    for kind, count in kinds.items():
+    transitions = [(user_id, t) for user_id, move in told.moved.items() for t in move.transitions]
+    for kind, count in Counter(transition.kind for _, transition in transitions).items():
         metrics.transitions.labels(kind).inc(count)
-    decisions = [decision for decision in told.decisions if decision.user_id in told.moved]
-    metrics.decisions.inc(len(decisions))
-    outcomes = [
-        (decision, outcome)
-        for decision in decisions
-        for outcome in outcomes_of(decision, told.claims.get(decision.user_id, ()))
+    visits = [
+        (user_id, t.geofence_id, t.entered_at_ms or t.at_ms)
+        for user_id, t in transitions
+        if t.kind is TransitionKind.ENTER
     ]
-    for _, (_, refusal) in outcomes:
-        if refusal is None:
-            metrics.claims.labels("claimed").inc()
-        else:
-            metrics.refusals.labels(refusal.gate).inc()
-    if outcomes:
-        await store.statistics.count_decisions(
-            told.at_ms,
-            [(c.offer_id, c.geofence_id, refusal.gate if refusal else None) for _, (c, refusal) in outcomes],
-        )
-    if store.activity.is_watched:
-        await store.activity.publish([*_transition_events(store, told), *_decision_events(store, outcomes)])
+    if visits:
+        await store.behaviour.record_visits(visits)
+    decided = [
+        (decision, list(outcomes_of(decision, told.claims.get(decision.user_id, ()))))
+        for decision in told.decisions
+        if decision.user_id in told.moved
+    ]
+    if decided:
+        metrics.decisions.inc(len(decided))
+        _count(store, metrics, decided, told.at_ms)
+        await store.traces.put([_trace(told, decision, outcomes) for decision, outcomes in decided])
+    if (transitions or decided) and store.activity.is_watched:
+        await store.activity.publish([*_transition_events(store, transitions), *_decision_events(store, decided)])
 
 
 Outcome = tuple[Candidate, Verdict | None]
@@ -76,45 +84,93 @@ def _answer(claimed: Claimed, place: int) -> Verdict | None:
         refusal = claimed.result.refusals[place]
         return Verdict(gate=Gate.CLAIM, passed=False, rule=refusal.rule, required={"free_at_ms": refusal.free_at_ms})
     if candidate.held_out:
-        return Verdict(gate=Gate.EXPERIMENT, passed=False, rule="holdout", actual="ghost send")
+        return Verdict(gate=Gate.EXPERIMENT, passed=False, rule=GHOST)
     if winner is not candidate:
         outranked_by = winner.offer_id if winner is not None else None
         return Verdict(gate=Gate.ARBITRATION, passed=False, rule="outranked_by", actual=outranked_by)
     return None
 
 
-def _transition_events(store: Store, told: Told) -> Iterator[dict[str, Any]]:
-    for user_id, move in told.moved.items():
-        if move.transitions:
-            user = store.activity.pseudonym(user_id)
-            for transition in move.transitions:
-                yield {
-                    "type": "transition",
-                    "at_ms": transition.at_ms,
-                    "user": user,
-                    "geofence_id": transition.geofence_id,
-                    "kind": transition.kind,
-                    "reason": transition.reason,
-                }
+Decided = list[tuple[Decision, list[Outcome]]]
 
 
-def _decision_events(store: Store, outcomes: list[tuple[Decision, Outcome]]) -> Iterator[dict[str, Any]]:
-    for decision, (candidate, refusal) in outcomes:
-        event = {
-            "type": "decision",
-            "at_ms": decision.at_ms,
-            "user": store.activity.pseudonym(decision.user_id),
-            "offer_id": candidate.offer_id,
-            "geofence_id": candidate.geofence_id,
-            "kind": candidate.transition.kind,
-            "outcome": "claimed" if refusal is None else "refused",
+def _count(store: Store, metrics: Metrics, decided: Decided, at_ms: int) -> None:
+    """The funnel's first steps: matched, then refused by a gate, held out, or claimed."""
+    for _, outcomes in decided:
+        for candidate, refusal in outcomes:
+            if refusal is None:
+                metrics.claims.labels("claimed").inc()
+                step = "claimed"
+            else:
+                metrics.refusals.labels(refusal.gate).inc()
+                step = "held_out" if refusal.rule == GHOST else f"refused:{refusal.gate}"
+            for what in ("matched", step):
+                store.statistics.count(
+                    at_ms,
+                    candidate.offer_id,
+                    what,
+                    geofence_id=candidate.geofence_id,
+                    variant=candidate.variant,
+                )
+
+
+def _trace(told: Told, decision: Decision, outcomes: list[Outcome]) -> Trace:
+    """The decision as it can be looked up later: every candidate with its verdicts and what became of it."""
+    pushed = [push_id(decision.user_id, candidate) for candidate, refusal in outcomes if refusal is None]
+    body = {
+        "at_ms": decision.at_ms,
+        "catalog_version": told.snapshot.version,
+        "push_ids": pushed,
+        "candidates": [_traced(candidate, refusal) for candidate, refusal in outcomes],
+    }
+    return Trace(decision.user_id, _encode(body), pushed[0] if pushed else None)
+
+
+def _traced(candidate: Candidate, refusal: Verdict | None) -> dict[str, Any]:
+    is_recorded = refusal is None or refusal in candidate.verdicts
+    return {
+        "offer_id": candidate.offer_id,
+        "offer_version": candidate.offer_version,
+        "geofence_id": candidate.geofence_id,
+        "variant": candidate.variant,
+        "transition": candidate.transition,
+        "verdicts": candidate.verdicts if is_recorded else (*candidate.verdicts, refusal),
+        "refused_by": None if refusal is None else refusal.gate,
+        "message": candidate.message,
+    }
+
+
+def _transition_events(store: Store, transitions: list[tuple[str, Transition]]) -> Iterator[dict[str, Any]]:
+    for user_id, transition in transitions:
+        yield {
+            "type": "transition",
+            "at_ms": transition.at_ms,
+            "user": store.activity.pseudonym(user_id),
+            "geofence_id": transition.geofence_id,
+            "kind": transition.kind,
+            "reason": transition.reason,
         }
-        if refusal is not None:
-            event |= {
-                "gate": refusal.gate,
-                "rule": refusal.rule,
-                "actual": refusal.actual,
-                "required": refusal.required,
-                "would_pass": refusal.would_pass,
+
+
+def _decision_events(store: Store, decided: Decided) -> Iterator[dict[str, Any]]:
+    for decision, outcomes in decided:
+        user = store.activity.pseudonym(decision.user_id)
+        for candidate, refusal in outcomes:
+            event = {
+                "type": "decision",
+                "at_ms": decision.at_ms,
+                "user": user,
+                "offer_id": candidate.offer_id,
+                "geofence_id": candidate.geofence_id,
+                "kind": candidate.transition.kind,
+                "outcome": "claimed" if refusal is None else "refused",
             }
-        yield event
+            if refusal is not None:
+                event |= {
+                    "gate": refusal.gate,
+                    "rule": refusal.rule,
+                    "actual": refusal.actual,
+                    "required": refusal.required,
+                    "would_pass": refusal.would_pass,
+                }
+            yield event

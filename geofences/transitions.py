@@ -19,10 +19,10 @@ from geofences.index import GeofenceIndex
 from geofences.model import UNKNOWN_ACCURACY_M, Geofence, Ignored, Ping, Reason, Transition, TransitionKind
 from geofences.nearness import approach
 from geofences.policy import Policy
-from geofences.presence import Motion, Nearness, Presence, Standing, Stay, visit_id
+from geofences.presence import Motion, Nearness, Presence, Standing, Stay, Step, visit_id
 from geofences.raw import follow, ordered
 
-__all__ = ["Motion", "Nearness", "Policy", "Presence", "Standing", "Stay", "Step", "next_due_ms", "step", "tick"]
+__all__ = ["Motion", "Nearness", "Policy", "Presence", "Standing", "Stay", "Step", "next_due_ms", "step", "tick", "visit_id"]
 
 
 class Sighting(IntEnum):
@@ -61,14 +61,6 @@ TABLE: Final[tuple[tuple[Act, ...], ...]] = (
 """``TABLE[standing][sighting]``."""
 
 
-class Step(msgspec.Struct, frozen=True, gc=False):
-    """The presence after a ping (or a tick), what changed, and why the ping counted for nothing, if so."""
-
-    presence: Presence
-    transitions: tuple[Transition, ...] = ()
-    ignored: Ignored | None = None
-
-
 def step(
     presence: Presence, located: tuple[str, ...], ping: Ping, index: GeofenceIndex, policy: Policy, now_ms: int
 ) -> Step:
@@ -81,7 +73,7 @@ def step(
     if at_ms <= presence.last_at_ms:
         return Step(presence, (), Ignored.DUPLICATE if at_ms == presence.last_at_ms else Ignored.OUT_OF_ORDER)
     if policy is _RAW:
-        return Step(*follow(presence, located, ping, index))
+        return follow(presence, located, ping, index)
     ignored = _disbelief(ping, policy, now_ms)
     if ignored is not None:
         return Step(presence, (), ignored)
