@@ -68,7 +68,7 @@ docs: $(RUNTIME) ## Write docs/reference.md and deploy/settings.example.toml fro
 install: $(RUNTIME) ## Create the virtual environment with the runtime packages only
 
 clean: ## Remove everything the commands made
-	rm -rf $(VENV) $(CONSOLE)/node_modules $(CONSOLE)/dist dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(CONSOLE)/node_modules $(CONSOLE)/dist tests/faults/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@bash deploy/venv.sh "$(PYTHON)" $(VENV)
