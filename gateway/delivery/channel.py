@@ -71,6 +71,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """A RETRY that says nothing of the provider's health: this one device has had too many."""
 
 
+def by_status(provider: str, status: int, code: str, retry_after_s: float | None = None) -> Outcome:
+    """What a plain HTTP status means where the provider has no finer word."""
+    code = code or f"status_{status}"
+    if 200 <= status < 300:
+        return Outcome(status=Status.ACCEPTED, provider=provider)
+    if status in {408, 425, 429} or status >= 500:
+        return Outcome(status=Status.RETRY, provider=provider, code=code, retry_after_s=retry_after_s)
+    return Outcome(status=Status.TERMINAL, provider=provider, code=code)
+
+
 class Channel(Protocol):
     """A way to a shopper. ``name`` equals the ``platform`` of the devices it serves."""
 

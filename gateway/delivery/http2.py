@@ -1,4 +1,4 @@
-"""The one door to the HTTP/2 client (pyqwest: reqwest and hyper): a POST in, a reply or the reason why there is none.
+"""The one door to the HTTP client (pyqwest: reqwest and hyper): a POST in, a reply or the reason why there is none.
 
 A client keeps one connection per host and multiplexes over it; GOAWAY, RST_STREAM and flow control are its business.
 What it does not notice is a peer that has gone silent: after a few timeouts in a row with no reply between them the
@@ -8,7 +8,7 @@ client is replaced, and with it the connection, while requests already under way
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -65,15 +65,24 @@ class Http2:
     """Posts to one provider."""
 
     def __init__(
-        self, *, ca_file: Path | None = None, certificate_file: Path | None = None, timeout_s: float = 10.0
+        self,
+        *,
+        ca_file: Path | None = None,
+        certificate_file: Path | None = None,
+        timeout_s: float = 10.0,
+        only_http2: bool = True,
+        addresses: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """``ca_file`` replaces the system's authorities; ``certificate_file`` (PEM, both halves) identifies us.
 
-        ``timeout_s`` bounds a request from its start to the end of its reply, connecting included.
+        ``timeout_s`` bounds a request from its start to the end of its reply, connecting included. ``only_http2``
+        False leaves the version to the server. ``addresses`` are used for their hosts instead of asking DNS.
         """
         self._ca = _read(ca_file)
         self._certificate = _read(certificate_file)
         self._timeout_s = timeout_s
+        self._version = pyqwest.HTTPVersion.HTTP2 if only_http2 else None
+        self._addresses = addresses
         self._silences = 0
         self._client = self._new_client()
 
@@ -126,7 +135,8 @@ class Http2:
             tls_include_system_certs=self._ca is None,
             tls_key=self._certificate,
             tls_cert=self._certificate,
-            http_version=pyqwest.HTTPVersion.HTTP2,
+            http_version=self._version,
+            dns_overrides=self._addresses,
             timeout=self._timeout_s,
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
             pool_idle_timeout=IDLE_TIMEOUT_S,

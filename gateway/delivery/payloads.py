@@ -119,11 +119,11 @@ def _apns(job: PushJob, message: Message) -> dict[str, Any]:
         aps["category"] = category(message)
     if message.image_url:
         aps["mutable-content"] = 1
-    return {**message.data, **_facts(job, message), "aps": aps}
+    return {**data_facts(job, message), "aps": aps}
 
 
 def _fcm(job: PushJob, message: Message, token: str, ttl_s: int) -> messaging.Message:
-    facts = {**message.data, **_facts(job, message)}
+    facts = data_facts(job, message)
     if message.actions:
         facts["actions"] = _json(message.actions).decode()
     label = messaging.AndroidFCMOptions(analytics_label=analytics_label(job.offer_id))
@@ -141,6 +141,11 @@ def _fcm(job: PushJob, message: Message, token: str, ttl_s: int) -> messaging.Me
     # Assigned, not passed: the argument raises a DeprecationWarning, which costs time on every push.
     setattr(encoded, "fid" if _is_installation_id(token) else "token", token)
     return encoded
+
+
+def data_facts(job: PushJob, message: Message) -> dict[str, str]:
+    """The offer's own data, and what the app needs; ours wins where both use a name."""
+    return {**message.data, **_facts(job, message)}
 
 
 def _facts(job: PushJob, message: Message) -> dict[str, str]:
