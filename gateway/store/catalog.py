@@ -1,28 +1,34 @@
 """The catalog's documents: geofences and offers with their versions, committed atomically, followed by all workers.
 
 Every commit is one new catalog version, however many documents it changes. A document's version is the catalog version
-that wrote it. Bodies are immutable and written ahead; the commit only moves pointers, so a large import holds the
-server for as long as its pointers take. ``lua/commit.lua`` says how the keys look.
+that wrote it. Bodies are immutable and written ahead under the name of their upload; the commit only moves pointers to
+them (``pointers.py``). Bodies that were never committed are swept away after a while (``history.py``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, TypeVar
 
 import msgspec
 
+from gateway.clock import now_ms
 from gateway.errors import NotFound, PreconditionFailed
 from gateway.store import keys
 from gateway.store.connection import Arg, Connection, Subscription
-from gateway.store.scripts import COMMIT
+from gateway.store.pointers import Label, Move, Pointer, Pointers, decode_committed
 
 BODIES_PER_CALL: Final = 200
 """Bodies read or written by one command: about half a megabyte of polygons."""
+IDS_PER_CALL: Final = 5_000
+"""Pointers read by one command: about a millisecond of the server's time."""
+RELOAD_S: Final = 0.05
+"""Pause before everything is loaded again because it changed meanwhile."""
 MAX_CATCH_UP: Final = 200
 """Versions that are caught up one by one; further behind, everything is loaded anew."""
 
@@ -35,7 +41,8 @@ class Kind(StrEnum):
     POLICY = "policies"
 
 
-_KINDS: Final = tuple(Kind)
+KINDS: Final = tuple(Kind)
+"""Kinds by the numbers that stored changes use, less one: only ever append."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +94,6 @@ class _Body(msgspec.Struct, frozen=True, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_body = msgspec.msgpack.Decoder(_Body).decode
-_decode_changes = msgspec.msgpack.Decoder(list[tuple[int, str, str, str]]).decode
 
 
 class _Ids(msgspec.Struct, frozen=True):
@@ -103,6 +109,7 @@ class Catalog:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._pointers = Pointers(connection, [keys.documents(kind) for kind in KINDS])
         self._ids: dict[Kind, _Ids] = {}
 
     async def version(self) -> int:
@@ -111,10 +118,10 @@ class Catalog:
 
     async def get(self, kind: Kind, document_id: str) -> Document | None:
         """One document as it is now."""
-        pointer = await self._connection.call("HGET", keys.documents(kind), document_id)
-        if pointer is None:
+        pointer = await self.pointer(kind, document_id)
+        if not pointer:
             return None
-        found = await self._load([(kind, document_id, pointer.decode())])
+        found = await self.load([(kind, document_id, pointer)])
         return found[0] if found else await self.get(kind, document_id)
 
     async def put(
@@ -139,7 +146,7 @@ class Catalog:
         change = Change(kind=kind, id=document_id, body=None, expected=expected)
         return await self.commit([change], at_ms=at_ms, author=author)
 
-    async def commit(self, changes: Sequence[Change], *, at_ms: int = 0, author: str = "") -> int:
+    async def commit(self, changes: Sequence[Change], *, at_ms: int = 0, author: str = "", note: str = "") -> int:
         """Make all changes at once, or none; answers the new catalog version, which each document put now has.
 
         Raises PreconditionFailed when a document has another version than expected, NotFound when one to delete does
@@ -147,38 +154,70 @@ class Catalog:
         """
         if not changes:
             return await self.version()
-        upload = secrets.token_hex(8)
-        tokens = ["" if change.body is None else f"{upload}-{place}" for place, change in enumerate(changes)]
-        await self._write_bodies(changes, tokens, at_ms, author)
-        wanted = [
-            (_KINDS.index(change.kind) + 1, change.id, -1 if change.expected is None else change.expected, token)
-            for change, token in zip(changes, tokens, strict=True)
+        upload, tokens = await self._stage([change.body is not None for change in changes])
+        for chunk in _chunks([(t, c) for t, c in zip(tokens, changes, strict=True) if c.body is not None]):
+            words: list[Arg] = []
+            for token, change in chunk:
+                words += (keys.body(token), _encode(_Body(at_ms, author, change.body or b"", change.extra)))
+            await self._connection.call("MSET", *words)
+        done = await self._pointers.commit(
+            [
+                Move(KINDS.index(c.kind) + 1, c.id, -1 if c.expected is None else c.expected, token)
+                for c, token in zip(changes, tokens, strict=True)
+            ],
+            Label(at_ms, author, note, upload),
+        )
+        if isinstance(done, int):
+            return done
+        await self._discard(upload, tokens)
+        raise _refused(changes[done.index], index=done.index, present=done.present)
+
+    async def restore(
+        self, changes: Sequence[tuple[Kind, str, Pointer, Pointer]], *, at_ms: int, author: str, note: str
+    ) -> int:
+        """Put documents back to what earlier pointers name, in one commit: (kind, id, earlier, present pointer).
+
+        Raises NotFound where an earlier body is forgotten, PreconditionFailed where a present pointer has moved.
+        """
+        if not changes:
+            return await self.version()
+        upload, tokens = await self._stage([bool(earlier) for _, _, earlier, _ in changes])
+        copies = [
+            ("COPY", keys.body(earlier.partition(" ")[2]), keys.body(token))
+            for (_, _, earlier, _), token in zip(changes, tokens, strict=True)
+            if earlier
         ]
-        try:
-            reply = await self._connection.run(
-                COMMIT,
-                [keys.CATALOG_VERSION, keys.changes(""), *(keys.documents(kind) for kind in _KINDS)],
-                [keys.CATALOG_NEWS, _encode(wanted)],
-            )
-        except BaseException:
-            await self._unlink(tokens)
-            raise
-        if reply[0] > 0:
-            return int(reply[0])
-        await self._unlink(tokens)
-        raise _refused(changes[reply[1]], index=reply[1], present=reply[2])
+        copied = [all(await self._connection.batch(chunk)) for chunk in _chunks(copies)]
+        if not all(copied):
+            await self._discard(upload, tokens)
+            raise NotFound("an earlier version of a document is no longer kept")
+        done = await self._pointers.commit(
+            [
+                Move(KINDS.index(kind) + 1, document_id, int(present.partition(" ")[0] or 0), token)
+                for (kind, document_id, _, present), token in zip(changes, tokens, strict=True)
+            ],
+            Label(at_ms, author, note, upload),
+        )
+        if isinstance(done, int):
+            return done
+        await self._discard(upload, tokens)
+        raise PreconditionFailed("the catalog was changed meanwhile; look again at what would change")
+
+    async def pointer(self, kind: Kind, document_id: str) -> Pointer:
+        """Where the present version of a document is; "" where there is none."""
+        stored = await self._connection.call("HGET", keys.documents(kind), document_id)
+        return "" if stored is None else str(stored, "utf-8")
 
     async def list(self, kind: Kind, *, after: str = "", limit: int = 100) -> Documents:
         """Documents in order of id, those after ``after``."""
         version = await self.version()
         known = self._ids.get(kind)
         if known is None or known.version != version:
-            stored = await self._connection.call("HGETALL", keys.documents(kind))
-            pointers = {document_id.decode(): pointer.decode() for document_id, pointer in stored.items()}
+            pointers = {document_id: pointer for _, document_id, pointer in await self._scan(kind)}
             known = self._ids[kind] = _Ids(version, sorted(pointers), pointers)
         start = bisect.bisect_right(known.ids, after) if after else 0
         ids = known.ids[start : start + limit]
-        return await self._load([(kind, document_id, known.pointers[document_id]) for document_id in ids])
+        return await self.load([(kind, document_id, known.pointers[document_id]) for document_id in ids])
 
     async def count(self, kind: Kind) -> int:
         """How many documents there are."""
@@ -188,14 +227,12 @@ class Catalog:
         """The whole catalog at one version."""
         while True:
             version = await self.version()
-            pointers = [
-                (kind, document_id.decode(), pointer.decode())
-                for kind in _KINDS
-                for document_id, pointer in (await self._connection.call("HGETALL", keys.documents(kind))).items()
-            ]
-            documents = await self._load(pointers)
-            if await self.version() == version:
-                return CatalogChanges(version=version, is_complete=True, documents=tuple(documents))
+            if not await self._pointers.is_moving():
+                pointers = [pointer for kind in KINDS for pointer in await self._scan(kind)]
+                documents = await self.load(pointers)
+                if await self.version() == version and not await self._pointers.is_moving():
+                    return CatalogChanges(version=version, is_complete=True, documents=tuple(documents))
+            await asyncio.sleep(RELOAD_S)
 
     async def changes_since(self, version: int) -> CatalogChanges:
         """What happened after ``version``; the whole catalog where that is too long ago to tell."""
@@ -209,9 +246,9 @@ class Catalog:
         for one in stored:
             if one is None:
                 return await self.load_all()
-            for kind, document_id, _, pointer in _decode_changes(one):
-                newest[_KINDS[kind - 1], document_id] = pointer
-        documents = await self._load([(kind, document_id, p) for (kind, document_id), p in newest.items() if p])
+            for kind, document_id, _, pointer in decode_committed(one).changes:
+                newest[KINDS[kind - 1], document_id] = pointer
+        documents = await self.load([(kind, document_id, p) for (kind, document_id), p in newest.items() if p])
         if len(documents) != sum(map(bool, newest.values())):
             return await self.load_all()
         removed = tuple(changed for changed, pointer in newest.items() if not pointer)
@@ -223,7 +260,7 @@ class Catalog:
         async with self._connection.subscribe(keys.CATALOG_NEWS) as subscription:
             yield CatalogNews(subscription)
 
-    async def _load(self, pointers: Sequence[tuple[Kind, str, str]]) -> Documents:
+    async def load(self, pointers: Sequence[tuple[Kind, str, Pointer]]) -> Documents:
         """The documents behind pointers; one replaced and forgotten meanwhile is left out."""
         documents: Documents = []
         for chunk in _chunks(pointers):
@@ -244,19 +281,26 @@ class Catalog:
                     )
         return documents
 
-    async def _write_bodies(self, changes: Sequence[Change], tokens: Sequence[str], at_ms: int, author: str) -> None:
-        pairs: list[tuple[str, bytes]] = [
-            (keys.body(token), _encode(_Body(at_ms, author, change.body, change.extra)))
-            for change, token in zip(changes, tokens, strict=True)
-            if change.body is not None
-        ]
-        for chunk in _chunks(pairs):
-            command: list[Arg] = ["MSET", *(word for pair in chunk for word in pair)]
-            await self._connection.call(*command)
+    async def _scan(self, kind: Kind) -> Sequence[tuple[Kind, str, Pointer]]:
+        """All pointers of a kind, read in parts."""
+        found: dict[bytes, bytes] = {}
+        cursor: int | bytes = b"0"
+        while True:
+            cursor, part = await self._connection.call("HSCAN", keys.documents(kind), cursor, "COUNT", IDS_PER_CALL)
+            found |= part
+            if int(cursor) == 0:
+                return [(kind, document_id.decode(), pointer.decode()) for document_id, pointer in found.items()]
 
-    async def _unlink(self, tokens: Iterable[str]) -> None:
+    async def _stage(self, has_body: Sequence[bool]) -> tuple[str, Sequence[str]]:
+        """Name an upload and the tokens of its bodies, "" where there is none, so that it can be swept if it fails."""
+        upload = secrets.token_hex(8)
+        await self._connection.call("HSET", keys.CATALOG_STAGED, upload, f"{now_ms()} {len(has_body)}")
+        return upload, [f"{upload}-{place}" if has else "" for place, has in enumerate(has_body)]
+
+    async def _discard(self, upload: str, tokens: Sequence[str]) -> None:
         for chunk in _chunks([keys.body(token) for token in tokens if token]):
             await self._connection.call("UNLINK", *chunk)
+        await self._connection.call("HDEL", keys.CATALOG_STAGED, upload)
 
 
 class CatalogNews:

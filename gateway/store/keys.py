@@ -23,6 +23,11 @@ PSEUDONYM_KEY = "gp:{meta}:pseudonym_key"
 API_KEYS = "gp:{keys}:api"
 
 CATALOG_VERSION = "gp:{catalog}:version"
+CATALOG_PLAN = "gp:{catalog}:plan"
+CATALOG_STAGED = "gp:{catalog}:staged"
+CATALOG_FORGOTTEN = "gp:{catalog}:forgotten"
+
+AUDIT = "gp:{audit}:log"
 
 
 def partition_of(user_id: str, partitions: int) -> int:

@@ -39,7 +39,11 @@ RECORD_OUTCOME = _read("record_outcome")
 DEFER = _read("defer")
 TAKE_DEFERRED = _read("take_deferred")
 COMPARE_AND_SET = _read("compare_and_set")
+COMPARE_AND_DELETE = _read("compare_and_delete")
 COMMIT = _read("commit")
+PLAN_COMMIT = _read("plan_commit")
+MOVE_POINTERS = _read("move_pointers")
+PUBLISH_COMMIT = _read("publish_commit")
 
 SCRIPTS = (
     SAVE_PRESENCE,
@@ -61,5 +65,9 @@ SCRIPTS = (
     DEFER,
     TAKE_DEFERRED,
     COMPARE_AND_SET,
+    COMPARE_AND_DELETE,
     COMMIT,
+    PLAN_COMMIT,
+    MOVE_POINTERS,
+    PUBLISH_COMMIT,
 )

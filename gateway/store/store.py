@@ -10,6 +10,7 @@ from gateway.settings import Settings
 from gateway.store import keys
 from gateway.store.activity import Activity
 from gateway.store.api_keys import ApiKeys
+from gateway.store.audit import Audit
 from gateway.store.behaviour import Behaviour
 from gateway.store.budgets import Budgets
 from gateway.store.catalog import Catalog
@@ -19,6 +20,7 @@ from gateway.store.connection import Connection
 from gateway.store.dead_letters import DeadLetters
 from gateway.store.deferrals import Deferrals
 from gateway.store.embedded import EmbeddedRedis
+from gateway.store.history import History
 from gateway.store.outbox import Outbox
 from gateway.store.outcomes import Outcomes
 from gateway.store.presence import PresenceStore
@@ -53,6 +55,8 @@ class Store:
     deferrals: Deferrals
     traces: Traces
     catalog: Catalog
+    history: History
+    audit: Audit
     api_keys: ApiKeys
     activity: Activity
     statistics: Statistics
@@ -103,7 +107,8 @@ class Store:
         await connection.call("SET", keys.PSEUDONYM_KEY, secrets.token_bytes(PSEUDONYM_KEY_BYTES), "NX")
         pseudonyms = Pseudonyms(await connection.call("GET", keys.PSEUDONYM_KEY))
         profiles = Profiles(connection, partitions, pseudonyms)
-        present = PresentUsers(connection, partitions)
+        present = PresentUsers(connection, partitions, settings.shared_dir)
+        catalog = Catalog(connection)
         budgets, codes = Budgets(connection, partitions), CodePools(connection, partitions)
         store = cls(
             connection=connection,
@@ -127,7 +132,9 @@ class Store:
             outcomes=Outcomes(connection, partitions),
             deferrals=Deferrals(connection, partitions),
             traces=Traces(connection, partitions, kept_s=settings.decision_trace_ttl_s),
-            catalog=Catalog(connection),
+            catalog=catalog,
+            history=History(connection, catalog),
+            audit=Audit(connection),
             api_keys=ApiKeys(connection),
             activity=Activity(connection, pseudonyms),
             statistics=Statistics(connection),

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.errors import NotFound, PreconditionFailed
+from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.catalog import Change, Kind
 
@@ -110,3 +111,72 @@ async def test_a_new_version_is_heard_of(store: Store) -> None:
         assert await news.wait(0.01) is None
         version = await store.catalog.put(OFFER, "o1", b"x")
         assert await news.wait(2) == version
+
+
+def many(body: bytes, count: int = 1200) -> list[Change]:
+    return [Change(kind=GEOFENCE, id=f"s{n}", body=body) for n in range(count)]
+
+
+async def test_a_large_commit_is_one_version_with_all_or_nothing(store: Store) -> None:
+    await store.catalog.put(OFFER, "o1", b"x")
+    version = await store.catalog.commit([*many(b"1"), Change(kind=OFFER, id="o1", body=None)], author="ann")
+    assert version == 2
+    held = await store.catalog.load_all()
+    assert (held.version, len(held.documents), {d.version for d in held.documents}) == (2, 1200, {2})
+    with pytest.raises(PreconditionFailed) as refused:
+        await store.catalog.commit([*many(b"2"), Change(kind=OFFER, id="o2", body=b"", expected=7)])
+    assert refused.value.extra == {"index": 1200, "version": 0}
+    assert (await store.catalog.load_all()).version == 2
+    assert len(await store.connection.call("KEYS", "*:body:*")) == 1201
+    changes = await store.catalog.changes_since(1)
+    assert (len(changes.documents), changes.removed) == (1200, ((OFFER, "o1"),))
+
+
+async def test_readers_never_see_half_of_a_large_commit(store: Store, settings: Settings) -> None:
+    """Small and large commits contend, and every snapshot holds one of them, whole."""
+    other = await Store.open(settings)
+    await store.catalog.commit(many(b"0"))
+
+    async def write(worker: Store, number: int) -> None:
+        await worker.catalog.commit(many(b"%d" % number))
+        await worker.catalog.put(OFFER, f"o{number}", b"%d" % number)
+
+    async def read(worker: Store, done: asyncio.Event) -> int:
+        reads = 0
+        while not done.is_set():
+            held = await worker.catalog.load_all()
+            assert len({d.body for d in held.documents if d.kind is GEOFENCE}) == 1
+            reads += 1
+        return reads
+
+    done = asyncio.Event()
+    reading = asyncio.gather(read(store, done), read(other, done))
+    await asyncio.gather(*(write(store if n % 2 else other, n) for n in range(1, 5)))
+    done.set()
+    assert min(await reading) > 0
+    assert await store.catalog.version() == 9
+    await other.close()
+
+
+async def test_a_large_commit_whose_author_died_is_carried_out_by_the_next_one(store: Store) -> None:
+    await store.catalog.commit(many(b"0"))
+
+    class Died(Exception):
+        pass
+
+    async def die() -> None:
+        raise Died
+
+    store.catalog._pointers.carry_out = die  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        await store.catalog.commit(many(b"1"))
+    del store.catalog._pointers.carry_out
+    assert await store.catalog.version() == 1, "settled, and not yet published"
+    assert await store.catalog.put(OFFER, "o1", b"x") == 3
+    held = await store.catalog.load_all()
+    assert {d.body for d in held.documents} == {b"1", b"x"}
+
+
+async def test_a_large_commit_that_died_before_it_was_settled_blocks_nobody_for_long(store: Store) -> None:
+    await store.connection.call("SET", "gp:{catalog}:plan", "dead", "PX", 300)
+    assert await store.catalog.put(OFFER, "o1", b"x") == 1

@@ -1,0 +1,17 @@
+-- Carries out a part of a settled commit; done twice, or late, it is done once.
+--
+-- KEYS[1]  string plan: see plan_commit.lua
+-- KEYS[2]  hash   pointers of one kind: document id -> "<document version> <body token>"
+-- ARGV     version; then id and new pointer ("" deletes) of each document
+-- returns  1, or 0 if the commit is over already
+if redis.call('GET', KEYS[1]) ~= '=' .. ARGV[1] then
+  return 0
+end
+for place = 2, #ARGV, 2 do
+  if ARGV[place + 1] == '' then
+    redis.call('HDEL', KEYS[2], ARGV[place])
+  else
+    redis.call('HSET', KEYS[2], ARGV[place], ARGV[place + 1])
+  end
+end
+return 1
