@@ -50,8 +50,8 @@ lint: $(TOOLS) $(CONSOLE_PACKAGES) ## Style, types and layers
 	$(BIN)/lint-imports --no-logo
 	npm --prefix $(CONSOLE) run --silent check
 
-bench: $(TOOLS) ## Print the measured figures
-	@$(BIN)/python -m bench
+bench: $(TOOLS) ## Print the measured figures; DATA=FOLDER measures a city of your own
+	@$(BIN)/python -m bench $(if $(DATA),--data $(DATA))
 
 console: $(CONSOLE_BUILT) ## Build the web console
 
