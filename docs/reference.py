@@ -5,13 +5,14 @@ Settings, metrics and error codes are read from where they are declared; tests/t
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway import errors
+from gateway import cli, errors
 from gateway.metrics import Metrics
 from gateway.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -32,15 +33,29 @@ def example_settings() -> str:
 
 
 def reference() -> str:
-    """The reference as Markdown: settings, metrics, errors."""
-    return "\n".join([*_settings(), *_metrics(), *_errors()]) + "\n"
+    """The reference as Markdown: commands, settings, metrics, errors."""
+    return "\n".join([*_commands(), *_settings(), *_metrics(), *_errors()]) + "\n"
 
 
-def _settings() -> Iterator[str]:
+def _commands() -> Iterator[str]:
     yield "# Reference"
     yield ""
     yield "Written by `make docs` from the code; do not edit it."
     yield ""
+    yield "## Commands"
+    yield ""
+    (commands,) = (action for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction))
+    for choice in commands._choices_actions:
+        yield f"- `geopush {choice.dest}`: {choice.help}"
+        for option in commands.choices[choice.dest]._actions:
+            if option.option_strings and not isinstance(option, argparse._HelpAction):
+                yield f"  - `{' '.join(option.option_strings)}`: {option.help}"
+    yield ""
+    yield "Commands without options here tell theirs with `--help`."
+    yield ""
+
+
+def _settings() -> Iterator[str]:
     yield "## Settings"
     yield ""
     yield f"Strongest first: command line, environment (`{ENVIRONMENT_PREFIX}` and the name in capitals), a TOML file"

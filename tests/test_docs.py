@@ -9,7 +9,6 @@ from types import ModuleType
 
 import pytest
 
-from gateway import cli
 from gateway.settings import read_settings
 
 TREE = Path(__file__).parents[1]
@@ -46,14 +45,6 @@ def test_the_example_settings_are_the_defaults(tmp_path: Path) -> None:
 )
 def test_the_document_is_there(path: str) -> None:
     assert (TREE / path).stat().st_size > 200
-
-
-def test_every_command_is_named_in_the_readme() -> None:
-    readme = (TREE / "README.md").read_text(encoding="utf-8")
-    usage = cli._parser().format_help()
-    commands = re.findall(r"^    (\w+) ", usage, re.MULTILINE)
-    assert commands
-    assert [command for command in commands if f"geopush {command}" not in readme] == []
 
 
 def test_every_make_command_is_named_in_the_readme() -> None:
