@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.clock import now_ms
-from gateway.ingest.decode import Rejected, WirePing, decode_pings
+from gateway.ingest.decode import JSON_TYPE, Rejected, WirePing, decode_pings
 from gateway.ingest.gathering import GATHERER
 from gateway.web.admission import ADMISSION
 from gateway.web.auth import IDENTITY
@@ -49,4 +49,7 @@ async def post_pings(request: web.Request) -> web.StreamResponse:
     if decoded.pings:
         with request.app[ADMISSION].admitted(len(decoded.pings)):
             await request.app[GATHERER].take(decoded.pings, received_at_ms)
+    if not decoded.rejected:
+        body = b'{"accepted":%d,"rejected":[]}' % len(decoded.pings)
+        return web.Response(status=202, body=body, content_type=JSON_TYPE)
     return json_answer(Accepted(len(decoded.pings), decoded.rejected), status=202)

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from prometheus_client import Counter
 
 from gateway.web.auth import DOORKEEPER, IDENTITY
+from gateway.web.context import CONTEXT
+from gateway.web.problems import answer_for
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -50,16 +53,30 @@ class Operation:
     example: Any = None
 
     def route(self) -> web.RouteDef:
-        """The aiohttp route that admits callers first."""
-        if not self.scopes:
-            return web.RouteDef(self.method, self.path, self.handler, {})
-        handler, scopes = self.handler, self.scopes
+        """The aiohttp route: admits the caller, turns errors into problems, counts the answer.
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            request[IDENTITY] = await request.app[DOORKEEPER].admit(request, scopes)
-            return await handler(request)
+        One wrapper and no middleware: on the way of a single ping each further layer would show.
+        """
+        handler, scopes, path = self.handler, self.scopes, self.path
+        counted: dict[int, Counter] = {}
 
-        return web.RouteDef(self.method, self.path, guarded, {})
+        async def served(request: web.Request) -> web.StreamResponse:
+            try:
+                if scopes:
+                    request[IDENTITY] = await request.app[DOORKEEPER].admit(request, scopes)
+                response = await handler(request)
+            except ConnectionError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the last line of defence: no caller sees a traceback
+                response = answer_for(error, request, path)
+            count = counted.get(response.status)
+            if count is None:
+                count = request.app[CONTEXT].metrics.http.labels(path, response.status)
+                counted[response.status] = count
+            count.inc()
+            return response
+
+        return web.RouteDef(self.method, path, served, {})
 
 
 def operation(

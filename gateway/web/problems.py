@@ -1,4 +1,4 @@
-"""The outermost layer of every request: its id, its count, and its errors as problem+json (RFC 9457).
+"""Errors as problem+json (RFC 9457).
 
 A problem has ``type, title, status, code, detail, request_id`` and, for documents, ``pointer`` or ``errors``; ``code``
 is stable and listed in docs/api.md. What nobody foresaw is logged under the request id and answered without a word
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -17,9 +16,6 @@ from aiohttp import web
 
 from gateway.errors import GeopushError
 from gateway.logs import Log
-from gateway.web.context import CONTEXT
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PROBLEM_TYPE = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -30,26 +26,20 @@ _prefix = secrets.token_hex(4)
 _sequence = itertools.count(1)
 
 
-@web.middleware
-async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, turn errors into problems, count the answer by route and status."""
-    given = request.headers.get(REQUEST_ID_HEADER)
-    request_id = _adopted(given) if given else f"{_prefix}-{next(_sequence):x}"
-    try:
-        response = await handler(request)
-    except GeopushError as error:
+def answer_for(error: Exception, request: web.Request, route: str) -> web.StreamResponse:
+    """The response to a request that ended in ``error``; ``route`` is its pattern, fit for a log."""
+    request_id = request_id_of(request)
+    if isinstance(error, GeopushError):
         response = _refusal(error, request_id)
-    except web.HTTPException as error:
-        response = _routing_answer(request, error, request_id)
-    except ConnectionError:
-        raise
-    except Exception:  # noqa: BLE001 - the last line of defence: no caller sees a traceback
-        _log.error("request failed", exc_info=True, request_id=request_id, route=_route(request))
+    elif isinstance(error, web.HTTPException):
+        if error.status < 400:
+            return error
+        response = problem(error.status, "bad_request", error.reason, error.text or error.reason, request_id=request_id)
+    else:
+        _log.error("request failed", exc_info=True, request_id=request_id, route=route)
         detail = "this is our fault; the gateway's log tells more under this request_id"
         response = problem(500, "internal_error", "Internal error", detail, request_id=request_id)
-    if not response.prepared:
-        response.headers[REQUEST_ID_HEADER] = request_id
-    request.app[CONTEXT].metrics.http.labels(_route(request), response.status).inc()
+    response.headers[REQUEST_ID_HEADER] = request_id
     return response
 
 
@@ -58,6 +48,33 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
     document = {"type": f"urn:geopush:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
     body = orjson.dumps(document | members, default=str)
     return web.Response(status=status, body=body, content_type=PROBLEM_TYPE)
+
+
+async def nothing_here(request: web.Request) -> web.StreamResponse:
+    """Answer for every path that no route serves, or not by this method."""
+    request_id = request_id_of(request)
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        if resource is not request.match_info.route.resource:
+            allowed |= (await resource.resolve(request))[1]
+    if allowed:
+        methods = ", ".join(sorted(allowed))
+        detail = f"{request.method} is not served here; try {methods}"
+        response = problem(405, "method_not_allowed", "Method not allowed", detail, request_id=request_id)
+        response.headers["Allow"] = methods
+    else:
+        detail = "nothing is served at this path; see /openapi.json"
+        response = problem(404, "no_such_route", "Not found", detail, request_id=request_id)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    return response
+
+
+def request_id_of(request: web.Request) -> str:
+    """The caller's own request id if it is fit to be logged and echoed, else one of ours."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    if 0 < len(given) <= _MAX_REQUEST_ID_LENGTH and given.isascii() and given.isprintable():
+        return given
+    return f"{_prefix}-{next(_sequence):x}"
 
 
 def _refusal(error: GeopushError, request_id: str) -> web.Response:
@@ -70,32 +87,3 @@ def _refusal(error: GeopushError, request_id: str) -> web.Response:
     if error.status == web.HTTPUnauthorized.status_code:
         response.headers["WWW-Authenticate"] = 'Bearer realm="geopush"'
     return response
-
-
-def _routing_answer(request: web.Request, error: web.HTTPException, request_id: str) -> web.StreamResponse:
-    """Answer for the router: redirects as they are, unknown paths and methods as problems."""
-    if error.status < 400:
-        return error
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        detail = f"{request.method} is not served here; try {allowed}"
-        response = problem(405, "method_not_allowed", "Method not allowed", detail, request_id=request_id)
-        response.headers["Allow"] = allowed
-        return response
-    if isinstance(error, web.HTTPNotFound):
-        detail = "nothing is served at this path; see /openapi.json"
-        return problem(404, "no_such_route", "Not found", detail, request_id=request_id)
-    return problem(error.status, "bad_request", error.reason, error.text or error.reason, request_id=request_id)
-
-
-def _adopted(given: str) -> str:
-    """The caller's request id, if it is fit to be logged and echoed."""
-    if len(given) <= _MAX_REQUEST_ID_LENGTH and given.isascii() and given.isprintable():
-        return given
-    return f"{_prefix}-{next(_sequence):x}"
-
-
-def _route(request: web.Request) -> str:
-    """The route's pattern, never the path: a closed set of labels without user ids."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "none"

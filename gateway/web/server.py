@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.web.admission import ADMISSION, Admission
 from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity
 from gateway.web.context import CONTEXT, Context
-from gateway.web.problems import envelope
+from gateway.web.problems import nothing_here
 
 KEEPALIVE_S = 75.0
 """Idle seconds before a connection is closed: longer than common load balancers' 60 s, so that they close first."""
@@ -16,8 +16,8 @@ LINGER_S = 1.0
 
 
 def application(context: Context) -> web.Application:
-    """An application without routes yet: errors become problems, keys are checked, intake is bounded."""
-    app = web.Application(middlewares=[envelope])
+    """An application without routes yet, with what all rooms share: the context, who is let in, and how much."""
+    app = web.Application()
 
     async def verify(secret: str) -> Identity | None:
         key = await context.store.api_keys.verify(secret)
@@ -32,9 +32,10 @@ def application(context: Context) -> web.Application:
 def make_runner(app: web.Application, grace_s: float = 10.0) -> web.AppRunner:
     """A runner for ``app``; ``grace_s`` is what requests in flight get when it stops.
 
-    Bodies are unpacked by ``gateway.web.bodies`` within bounds, not by aiohttp; there is no access log, because paths
-    hold user ids.
+    Call it once all routes are there: what none of them serves is answered with a problem. Bodies are unpacked by
+    ``gateway.web.bodies`` within bounds, not by aiohttp; there is no access log, because paths hold user ids.
     """
+    app.router.add_route("*", "/{anything:.*}", nothing_here)
     return web.AppRunner(
         app,
         auto_decompress=False,

@@ -14,6 +14,7 @@ from gateway.errors import BadRequest, TooLarge, UnsupportedMediaType
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.web.bodies import read_body, unpack
+from gateway.web.operations import operation, routes_of
 from gateway.web.server import make_runner
 from tests.gateway.web.bare import bare_application
 
@@ -22,11 +23,12 @@ LIMIT = 100_000
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
+    @operation("POST", "/")
     async def echo_length(request: web.Request) -> web.StreamResponse:
         return web.json_response(len(await read_body(request, LIMIT, 2 * LIMIT)))
 
     app = bare_application(Settings(), Metrics())
-    app.router.add_post("/", echo_length)
+    app.add_routes(routes_of([echo_length]))
     runner = make_runner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

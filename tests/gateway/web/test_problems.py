@@ -1,19 +1,20 @@
 """Every error is a problem document with a stable code, an id, and no word of what is inside."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.errors import Conflict, GeopushError, InvalidDocument, TooManyRequests, Unauthorized
 from gateway.metrics import Metrics
 from gateway.settings import Settings
-from gateway.web.context import CONTEXT
+from gateway.web.operations import operation, routes_of
+from gateway.web.server import make_runner
 from tests.gateway.web.bare import bare_application
 
-Client = TestClient[web.Request, web.Application]
 ERRORS: dict[str, Exception] = {
     "conflict": Conflict("still used", used_by=["o1"]),
     "invalid": InvalidDocument("bad", pointer="/a", errors=[{"pointer": "/a", "code": "wrong_type", "detail": "no"}]),
@@ -23,17 +24,34 @@ ERRORS: dict[str, Exception] = {
 }
 
 
+@dataclass
+class Client:
+    """Calls a server whose every route fails."""
+
+    session: aiohttp.ClientSession
+    url: str
+    metrics: Metrics
+
+    async def get(self, path: str, **options: Any) -> aiohttp.ClientResponse:
+        return await self.session.get(self.url + path, **options)
+
+
+@operation("GET", "/fail/{error}")
+async def fail(request: web.Request) -> web.StreamResponse:
+    raise ERRORS[request.match_info["error"]]
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     metrics = Metrics()
     app = bare_application(Settings(), metrics)
-
-    async def fail(request: web.Request) -> web.StreamResponse:
-        raise ERRORS[request.match_info["error"]]
-
-    app.router.add_get("/fail/{error}", fail)
-    async with TestClient(TestServer(app)) as client:
-        yield client
+    app.add_routes(routes_of([fail]))
+    runner = make_runner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession() as session:
+        yield Client(session, f"http://127.0.0.1:{runner.addresses[0][1]}", metrics)
+    await runner.cleanup()
 
 
 async def problem(answer: aiohttp.ClientResponse) -> dict[str, object]:
@@ -74,7 +92,7 @@ async def test_an_unforeseen_error_shows_nothing_of_the_inside(client: Client) -
 
 async def test_unknown_paths_and_methods_are_problems_too(client: Client) -> None:
     assert (await problem(await client.get("/nowhere")))["code"] == "no_such_route"
-    answer = await client.post("/fail/conflict")
+    answer = await client.session.post(client.url + "/fail/conflict")
     assert (await problem(answer))["code"] == "method_not_allowed"
     assert answer.headers["Allow"] == "GET, HEAD"
 
@@ -88,8 +106,7 @@ async def test_a_fit_request_id_of_the_caller_is_kept(client: Client) -> None:
 
 async def test_answers_are_counted_by_route_pattern_never_by_path(client: Client) -> None:
     await client.get("/fail/conflict")
-    metrics = client.app[CONTEXT].metrics
-    samples = [s for m in metrics.http.collect() for s in m.samples if s.name.endswith("_total")]
+    samples = [s for m in client.metrics.http.collect() for s in m.samples if s.name.endswith("_total")]
     assert [(s.labels, s.value) for s in samples] == [({"route": "/fail/{error}", "status": "409"}, 1.0)]
 
 
