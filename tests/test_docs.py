@@ -53,6 +53,15 @@ def test_every_make_command_is_named_in_the_readme() -> None:
     assert [target for target in targets if f"make {target}" not in readme and target != "help"] == []
 
 
+def test_every_room_of_the_gateway_has_its_place_in_the_architecture() -> None:
+    architecture = (TREE / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    inside = (TREE / "gateway").iterdir()
+    found = [path.stem for path in inside if path.suffix == ".py" or (path / "__init__.py").exists()]
+    rooms = [room for room in found if not room.startswith("__")]
+    assert len(rooms) > 10
+    assert [room for room in rooms if room not in architecture] == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for document in [*TREE.glob("*.md"), *TREE.glob("docs/*.md")]:
         for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
