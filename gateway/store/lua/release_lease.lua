@@ -1,6 +1,7 @@
 -- Takes all units out of a partition's lease, to be booked by grant.lua.
 --
 -- KEYS[1]  string lease: cmsgpack {units ever received, units ever returned, units held}
+-- ARGV     none
 -- returns  {units ever received, units ever returned}
 local stored = redis.call('GET', KEYS[1])
 local held = stored and cmsgpack.unpack(stored) or {0, 0, 0}
