@@ -101,6 +101,23 @@ class Settings:
     fcm_credentials_file: Path | None = _setting(None, "Firebase service account, the JSON file.")
     fcm_host: str = _setting("https://fcm.googleapis.com", "FCM origin.")
     fcm_ca_file: Path | None = _setting(None, "Certificate authority to trust for FCM instead of the system's.")
+    apns_certificate_file: Path | None = _setting(None, "APNs certificate and its key (PEM), instead of a signing key.")
+    apps_file: Path | None = _setting(None, "TOML file of further apps, [[apns]] and [[fcm]] tables.")
+    transport: Literal["http2", "stock"] = _setting(
+        "http2", "How APNs and FCM are reached: our HTTP/2 client, or the libraries' own (aioapns, firebase-admin)."
+    )
+    send_timeout_s: float = _setting(10.0, "Longest that one attempt may take, connecting included.", least=0.1)
+    webhook_url: str = _setting("", "Endpoint of the webhook channel, https://.")
+    webhook_secret: str | None = _setting(
+        None, "Secrets that sign webhooks: whsec_ and base64, newest first, separated by spaces.", secret=True
+    )
+    webhook_may_be_private: bool = _setting(False, "Whether the webhook may have a private or loopback address.")
+    vapid_key_file: Path | None = _setting(None, "Web Push: the VAPID private key (PEM).")
+    vapid_contact: str = _setting("", "Web Push: a mailto: or https: address for the push services.")
+    rustore_project: str = _setting("", "RuStore: project id.")
+    rustore_service_token: str | None = _setting(None, "RuStore: service token of the project.", secret=True)
+    huawei_app_id: str = _setting("", "Huawei Push Kit: app id.")
+    huawei_client_secret: str | None = _setting(None, "Huawei Push Kit: client secret of the app.", secret=True)
 
     activity_min_users: int = _setting(10, "Fewest users that a hexagon of the live map shows (k-anonymity).", least=1)
     ground_file: Path | None = _setting(None, "GeoJSON (.gz) drawn under the console's map instead of tiles.")

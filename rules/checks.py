@@ -21,7 +21,7 @@ from rules.strict import Fault, at, fault, nearest
 from rules.template import TemplateFault, template
 
 _Readable = Mapping[str, AbstractSet[str] | None]
-CHANNELS = frozenset({"push", "apns", "fcm", "webhook", "in_app"})
+CHANNELS = frozenset({"push", "apns", "fcm", "huawei", "rustore", "web_push", "webhook", "in_app"})
 
 
 def faults(offer: Offer, policy: BrandPolicy) -> Iterator[Fault]:

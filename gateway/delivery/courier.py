@@ -25,6 +25,9 @@ from gateway.metrics import Metrics
 PUSH: Final = "push"
 """The channel that stands for all of the user's devices."""
 
+DEVICE_PLATFORMS: Final = frozenset({"apns", "fcm", "huawei", "rustore", "web_push"})
+"""Channels that reach a device; the others reach the user without one."""
+
 SUSPECT_AFTER: Final = 2
 """Times a connection may break under a push before it gets one of its own: the others must not suffer for it."""
 
@@ -59,7 +62,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Courier:
-    """Brings jobs to devices, over one lane for each channel."""
+    """Brings jobs to devices, over one lane for each channel: each provider, and each app of a provider."""
 
     def __init__(
         self,
@@ -69,7 +72,11 @@ class Courier:
         limits: LaneLimits | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        """Build it inside the running loop. ``channels`` by name; the courier does not close them."""
+        """Build it inside the running loop. The courier does not close the channels.
+
+        ``channels`` by platform; further apps of a platform as ``apns:topic`` and ``fcm:project``, which a device
+        names in its ``app``.
+        """
         self._lanes = {name: Lane(channel, limits or LaneLimits()) for name, channel in channels.items()}
         self._metrics = metrics
         self._backoff = backoff or Backoff()
@@ -123,10 +130,14 @@ class Courier:
         newest_first = sorted(devices, key=lambda device: device.registered_at_ms, reverse=True)
         for name in job.channels:
             if name == PUSH:
-                found = [device for device in newest_first if device.platform in self._lanes]
+                found = newest_first
+            elif name in DEVICE_PLATFORMS:
+                found = [device for device in newest_first if device.platform == name]
             else:
-                found = [Device(device_id=name, platform=name, token="")] if name in self._lanes else []
-            yield from ((device, self._lanes[device.platform]) for device in found)
+                found = [Device(device_id=name, platform=name, token="")]
+            for device in found:
+                if lane := self._lanes.get(f"{device.platform}:{device.app}") or self._lanes.get(device.platform):
+                    yield device, lane
 
 
 async def _is_set_within(stop: asyncio.Event, wait_s: float) -> bool:

@@ -35,6 +35,7 @@ class Http2Fcm:
     def __init__(self, app: FcmApp, *, timeout_s: float = 10.0) -> None:
         """``timeout_s`` bounds one attempt, connecting included. Raises ConfigError on a bad file."""
         self._token = AccessToken(app.credentials_file)
+        self.project = self._token.project
         self._client = Http2(ca_file=app.ca_file, timeout_s=timeout_s)
         self._url = f"{app.host}/v1/projects/{self._token.project}/messages:send"
 

@@ -30,6 +30,7 @@ class StockFcm:
     def __init__(self, app: FcmApp, *, timeout_s: float = 10.0) -> None:
         """``timeout_s`` bounds one attempt."""
         certificate = credentials.Certificate(str(app.credentials_file))
+        self.project: str = certificate.project_id
         self._app = firebase_admin.initialize_app(certificate, {"httpTimeout": timeout_s}, name=f"geopush-{uuid4()}")
         self._credential = certificate.get_credential()
         self._credential.with_non_blocking_refresh()

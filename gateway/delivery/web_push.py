@@ -66,21 +66,27 @@ def read_subscription(token: str) -> Subscription:
     return found
 
 
+class WebPushApp(msgspec.Struct, frozen=True, kw_only=True):
+    """A web page that may be pushed to. ``contact`` is a mailto: or https: address for the push services."""
+
+    vapid_key_file: Path
+    contact: str
+    services: tuple[str, ...] = PUSH_SERVICES
+
+
 class WebPushChannel:
     """Sends jobs to devices of platform ``web_push``."""
 
     name = NAME
 
-    def __init__(
-        self, vapid_key_file: Path, contact: str, client: Http2, services: tuple[str, ...] = PUSH_SERVICES
-    ) -> None:
-        """``contact`` is a mailto: or https: address for the push services. Raises ConfigError on a bad key."""
-        self._services = services
+    def __init__(self, app: WebPushApp, client: Http2) -> None:
+        """The channel owns the client, and closes it. Raises ConfigError on a bad key."""
+        self._services = app.services
         try:
-            self._vapid = Vapid02.from_pem(vapid_key_file.read_bytes())
+            self._vapid = Vapid02.from_pem(app.vapid_key_file.read_bytes())
         except (OSError, ValueError, TypeError, VapidException) as error:
-            raise ConfigError(f"vapid_key_file {vapid_key_file} is not a VAPID key: {error}") from error
-        self._contact = contact
+            raise ConfigError(f"vapid_key_file {app.vapid_key_file} is not a VAPID key: {error}") from error
+        self._contact = app.contact
         self._client = client
         self._signatures: dict[str, tuple[int, str]] = {}
 

@@ -77,9 +77,12 @@ class UserDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeviceDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a push can reach: ``token`` as the platform gave it. ``app`` tells apps apart where there are several."""
+    """Where a push can reach: ``token`` as the platform gave it. ``app`` tells apps apart where there are several.
 
-    platform: Literal["apns", "fcm"]
+    A browser's token is its PushSubscription, the JSON in base64url.
+    """
+
+    platform: Literal["apns", "fcm", "huawei", "rustore", "web_push"]
     token: Annotated[str, Meta(min_length=8, max_length=4096, pattern=r"^[A-Za-z0-9_:.-]+$")]
     app_version: Annotated[str, Meta(max_length=64)] = ""
     app: Annotated[str, Meta(max_length=100)] = ""

@@ -23,7 +23,7 @@ from gateway.delivery.huawei import HuaweiApp, HuaweiChannel
 from gateway.delivery.rustore import RuStoreApp, RuStoreChannel
 from gateway.delivery.sandbox.http2 import Request
 from gateway.delivery.sandbox.identity import Identity, create
-from gateway.delivery.web_push import WebPushChannel
+from gateway.delivery.web_push import WebPushApp, WebPushChannel
 from gateway.errors import ConfigError
 from tests.faults.misbehaving import Conversation, MisbehavingServer
 from tests.gateway.delivery.jobs import MESSAGE, a_device, a_job
@@ -208,7 +208,8 @@ def vapid_key_file(tmp_path: Path) -> Path:
 @pytest.fixture
 async def web_push(identity: Identity, vapid_key_file: Path) -> AsyncIterator[WebPushChannel]:
     client = Http2(ca_file=identity.ca_file)
-    channel = WebPushChannel(vapid_key_file, "mailto:ops@example.com", client, services=("127.0.0.1",))
+    app = WebPushApp(vapid_key_file=vapid_key_file, contact="mailto:ops@example.com", services=("127.0.0.1",))
+    channel = WebPushChannel(app, client)
     yield channel
     await channel.close()
 
@@ -272,4 +273,4 @@ async def test_a_file_that_is_no_vapid_key_is_refused_at_start(tmp_path: Path) -
     (tmp_path / "key.pem").write_text("not a key")
     for name in ("key.pem", "missing.pem"):
         with pytest.raises(ConfigError, match="vapid_key_file"):
-            WebPushChannel(tmp_path / name, "mailto:ops@example.com", Http2())
+            WebPushChannel(WebPushApp(vapid_key_file=tmp_path / name, contact="mailto:ops@example.com"), Http2())
