@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.ingest.events import post_events
 from gateway.ingest.gathering import GATHERER, Gatherer
 from gateway.ingest.lines import LINES, Lines
 from gateway.ingest.pings import post_pings
@@ -12,7 +13,7 @@ from gateway.store.stream_sessions import StreamSessions
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Operation, routes_of
 
-OPERATIONS: tuple[Operation, ...] = (post_pings, open_stream)
+OPERATIONS: tuple[Operation, ...] = (post_pings, open_stream, post_events)
 """Everything this room serves."""
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.ops import activity, explain, geofences, health, imports, keys, offers, policy, users
+from gateway.ops import (
+    activity,
+    codes,
+    decisions,
+    explain,
+    geofences,
+    health,
+    imports,
+    keys,
+    offers,
+    policy,
+    reports,
+    users,
+)
 from gateway.ops.activity import FEED, Feed
 from gateway.ops.shelf import SHELVES, Shelves
 from gateway.web.context import CONTEXT
@@ -14,9 +27,12 @@ OPERATIONS: tuple[Operation, ...] = (
     *imports.OPERATIONS,
     *geofences.OPERATIONS,
     *offers.OPERATIONS,
+    *codes.OPERATIONS,
     *policy.OPERATIONS,
     *users.OPERATIONS,
     *explain.OPERATIONS,
+    *decisions.OPERATIONS,
+    *reports.OPERATIONS,
     *activity.OPERATIONS,
     *keys.OPERATIONS,
     *health.OPERATIONS,

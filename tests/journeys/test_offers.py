@@ -66,3 +66,68 @@ async def _text(journey: Journey, path: str) -> str:
     async with journey.session.get(journey.url + path) as response:
         return await response.text()
 
+
+
+async def test_what_a_shopper_did_a_second_ago_decides_the_next_ping(journey: Journey) -> None:
+    """Who looked at shoes and then walks in gets the offer for people who looked at shoes; others do not."""
+    await open_shop(journey, audience='"viewed:shoes" in events && events["viewed:shoes"].count_7d >= 1')
+    await welcome(journey, "kim")
+    await welcome(journey, "liam", token="cd" * 32)
+    answer = await journey.call("POST", "/v1/events", [{"user_id": "kim", "name": "viewed:shoes", "id": "e1"}] * 2)
+    assert (answer["accepted"], answer["duplicates"]) == (1, 1)
+    await enter(journey, "liam")
+    await enter(journey, "kim")
+    await journey.pushes(1)
+    decisions = (await journey.call("GET", "/v1/users/liam/decisions"))["items"]
+    assert [c["refused_by"] for c in decisions[0]["candidates"]] == ["audience"]
+
+
+async def test_a_push_can_be_looked_up_and_its_outcomes_fill_the_funnel(journey: Journey) -> None:
+    """The push id leads to its decision; opened and converted count once each, and a stranger's push not at all."""
+    await open_shop(journey)
+    users = [f"user-{n:02}" for n in range(12)]
+    for number, user in enumerate(users):
+        await welcome(journey, user, token=f"{number:064x}")
+        await enter(journey, user)
+    await journey.pushes(12)
+    pushed = [(await journey.call("GET", f"/v1/users/{user}/decisions"))["items"][0]["push_ids"][0] for user in users]
+    decision = await journey.call("GET", f"/v1/pushes/{pushed[0]}/decision")
+    assert decision["candidates"][0]["offer_id"] == "coffee"
+    assert all(verdict["passed"] for verdict in decision["candidates"][0]["verdicts"])
+    told = [
+        {"user_id": users[0], "name": "opened", "push_id": pushed[0]},
+        {"user_id": users[0], "name": "opened", "push_id": pushed[0]},
+        {"user_id": users[0], "name": "converted", "push_id": pushed[0], "value": 12.5},
+        {"user_id": users[1], "name": "opened", "push_id": pushed[0]},
+        {"user_id": users[1], "name": "opened"},
+        {"user_id": users[2], "name": "opted_out", "push_id": pushed[2]},
+    ]
+    answer = await journey.call("POST", "/v1/events", told)
+    assert (answer["accepted"], answer["duplicates"]) == (3, 1)
+    assert [(r["index"], r["code"]) for r in answer["rejected"]] == [(3, "unknown_push"), (4, "missing_field")]
+    assert (await journey.call("GET", f"/v1/users/{users[2]}"))["consent"]["push"]["granted"] is False
+
+    async def total() -> dict[str, float]:
+        report = await journey.call("GET", "/v1/reports/offers/coffee?by=variant")
+        return dict(report["total"])
+
+    def is_complete(funnel: dict[str, float]) -> bool:
+        return funnel.get("delivered") == 12 and funnel.get("opened") == 1
+
+    funnel = await journey.eventually(total, is_complete)
+    assert (funnel["matched"], funnel["claimed"], funnel["converted"], funnel["revenue"]) == (12, 12, 1, 12.5)
+
+
+async def test_unique_codes_are_in_the_text_and_never_twice(journey: Journey) -> None:
+    """Each push carries a code of its own; when the pool is dry the next shopper is refused for it."""
+    texts = {"en": {"title": "A code for you", "body": "Show {{ offer.code }} at the till."}}
+    await open_shop(journey, code_pool="spring", messages=texts)
+    await journey.call("POST", "/v1/codes/spring", {"codes": ["VESNA-1", "VESNA-2"]})
+    users = [f"user-{n}" for n in range(3)]
+    for number, user in enumerate(users):
+        await welcome(journey, user, token=f"{number:064x}")
+        await enter(journey, user)
+    bodies = sorted(push["body"] for push in await journey.pushes(2))
+    assert bodies == ["Show VESNA-1 at the till.", "Show VESNA-2 at the till."]
+    decisions = (await journey.call("GET", f"/v1/users/{users[2]}/decisions"))["items"]
+    assert decisions[0]["candidates"][0]["verdicts"][-1]["rule"] == "codes"
