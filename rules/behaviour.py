@@ -119,7 +119,7 @@ def event_view(record: EventRecord, at_ms: int) -> dict[str, Any]:
         "age_days": age_s / 86_400,
         "first_age_days": max(0, at_ms - record.first_at_ms) / DAY_MS,
         "last_at_ms": record.last_at_ms,
-        "last": record.last,
+        "last": {name: value for name, value in record.last.items() if value is not None},
     }
     today = at_ms // DAY_MS
     counts, values = dict.fromkeys(WINDOWS_DAYS, 0), dict.fromkeys(WINDOWS_DAYS, 0.0)

@@ -18,7 +18,7 @@ from rules.model import Limit, Supply
 from rules.packs import windows_of
 from rules.policy import BrandPolicy, Cap, QuietHours
 from rules.schedule import DAY_NUMBERS, WeeklyWindows, campaign_bound_ms, midnight_ms, zone_named
-from rules.stores import Store, country
+from rules.stores import Store
 
 _CAP_FIELDS = {"user": "any", "brand": "brand", "offer": "offer", "store": "store"}
 
@@ -51,6 +51,13 @@ class CompiledOffer:
         """Whether the kind of transition is all that its trigger asks for."""
         trigger = self.offer.trigger
         return trigger == Trigger(type=trigger.type) and trigger.type is not TransitionKind.VISIT
+
+    @cached_property
+    def needs_profiling(self) -> bool:
+        """Whether it looks at what the person is or did: an audience, events in its texts, or numbered visits."""
+        trigger = self.offer.trigger
+        looks = bool(self.offer.audience) or self.event_names != frozenset()
+        return not self.offer.transactional and (looks or trigger.first_visit or trigger.nth_visit is not None)
 
     @cached_property
     def supply(self) -> Supply | None:
@@ -128,7 +135,7 @@ class CompiledOffer:
         source = self.offer.opening_hours
         if source == "store":
             return store.hours
-        return None if source == "ignore" else opening_hours(source, store.zone, country(store.geofence.properties))
+        return None if source == "ignore" else opening_hours(source, store.zone, *store.holidays(source))
 
     def messages(self, variant: str) -> dict[str, MessageTemplate]:
         """Messages of a variant, or the offer's own."""

@@ -33,7 +33,7 @@ HELD_OUT = "held_out"
 
 
 def consent(occasion: Occasion, offer: CompiledOffer) -> Verdict:
-    """Location and push for every offer; profiling where an audience looks at the person."""
+    """Location and push for every offer; profiling where it looks at the person."""
     shopper = occasion.situation.shopper
     if shopper.erased:
         return Verdict(Gate.CONSENT, False, "erased", True, False)
@@ -42,7 +42,7 @@ def consent(occasion: Occasion, offer: CompiledOffer) -> Verdict:
         missing = "location"
     elif not given.push:
         missing = "push"
-    elif offer.offer.audience and not given.profiling and not offer.offer.transactional:
+    elif offer.needs_profiling and not given.profiling:
         missing = "profiling"
     else:
         return _CONSENTED
@@ -95,7 +95,8 @@ def trigger(occasion: Occasion, offer: CompiledOffer) -> Verdict:
             words = f"{metres(away_m - wanted.nearby_m)} closer"
             return Verdict(Gate.TRIGGER, False, "nearby_m", round(away_m, 1), wanted.nearby_m, words)
     if wanted.type is TransitionKind.VISIT and (transition.probability or 0.0) < wanted.min_probability:
-        return Verdict(Gate.TRIGGER, False, "min_probability", transition.probability, wanted.min_probability)
+        words = f"{wanted.min_probability - (transition.probability or 0.0):.2f} surer"
+        return Verdict(Gate.TRIGGER, False, "min_probability", transition.probability, wanted.min_probability, words)
     if wanted.first_visit and occasion.visit["total"] != 1:
         return Verdict(Gate.TRIGGER, False, "first_visit", occasion.visit["total"], 1)
     if wanted.nth_visit is not None:

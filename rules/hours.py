@@ -42,8 +42,10 @@ class Hours:
 
 
 @lru_cache(maxsize=8192)
-def opening_hours(source: str, zone: ZoneInfo, country: str | None = None) -> Hours:
-    """The compiled expression. ``country`` (ISO 3166) tells which days are public holidays (PH).
+def opening_hours(
+    source: str, zone: ZoneInfo, country: str | None = None, place: tuple[float, float] | None = None
+) -> Hours:
+    """The compiled expression. ``country`` (ISO 3166) or ``place`` (lat, lng) tell which days are holidays (PH, SH).
 
     Raises ValueError, with the column, for an expression outside the grammar.
     """
@@ -52,7 +54,8 @@ def opening_hours(source: str, zone: ZoneInfo, country: str | None = None) -> Ho
             source,
             timezone=zone,
             country=country,
-            auto_country=False,
+            coords=place,
+            auto_country=place is not None,
             auto_timezone=False,
             max_interval_days=HORIZON_DAYS,
         )

@@ -195,7 +195,7 @@ class Occasion:
             "events": self.situation.events,
             "offer": named,
             "today": today,
-            "now": self.situation.at_ms,
+            "now": self.wall(self.store.zone).time.isoformat(timespec="minutes"),
             "local": clock,
         }
 

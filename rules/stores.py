@@ -44,22 +44,27 @@ class Store:
         source = properties.get("opening_hours")
         if isinstance(source, str) and source:
             try:
-                self.hours = opening_hours(source, self.zone, country(properties))
+                self.hours = opening_hours(source, self.zone, *self.holidays(source))
             except ValueError as error:
                 self.hours_fault = str(error)
         self.exceptions = _exceptions(properties)
-        self.properties = {"id": geofence.id, "tags": sorted(geofence.tags), **properties}
+        known = {name: value for name, value in properties.items() if value is not None}
+        self.properties = {"id": geofence.id, "tags": sorted(geofence.tags), **known}
+
+    def holidays(self, source: str) -> tuple[str | None, tuple[float, float] | None]:
+        """How ``opening_hours`` finds the public holidays that an expression names: by country, else by place.
+
+        Looking a place up takes half a millisecond, so it is left out where no holiday is named.
+        """
+        code = self.geofence.properties.get("country")
+        if isinstance(code, str) and len(code) == 2:
+            return code.upper(), None
+        return None, (self.point.lat, self.point.lng) if "PH" in source or "SH" in source else None
 
 
 def zone_at(lat: float, lng: float) -> ZoneInfo:
     """The time zone of a place; UTC at sea."""
     return zone_named(tzfpy.get_tz(lng, lat) or "UTC")
-
-
-def country(properties: Mapping[str, object]) -> str | None:
-    """The store's ISO country code, where its properties give one."""
-    code = properties.get("country")
-    return code.upper() if isinstance(code, str) and len(code) == 2 else None
 
 
 def _point(geofence: Geofence) -> LatLng:

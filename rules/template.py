@@ -52,7 +52,7 @@ def _bounded(name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _date(value: object, form: object = "%d.%m.%Y") -> str:
-    """Liquid's ``date`` without its clock: epoch milliseconds or an ISO date, formatted; "now" is refused."""
+    """Liquid's ``date`` without its clock: an ISO date or time, or epoch milliseconds (UTC); "now" is refused."""
     try:
         if isinstance(value, (int, float)):
             then = datetime.fromtimestamp(value / 1000, UTC)
@@ -60,7 +60,7 @@ def _date(value: object, form: object = "%d.%m.%Y") -> str:
             then = datetime.fromisoformat(str(value))
         return then.strftime(str(form)[:64])
     except (ValueError, OverflowError, OSError):
-        raise TemplateFault(f"{value!r} is not a date; give an ISO date, or use `today`") from None
+        raise TemplateFault(f"{value!r} is not a date; give an ISO date, or use the variable now") from None
 
 
 def _environment() -> _Environment:

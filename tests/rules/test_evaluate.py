@@ -37,6 +37,12 @@ REFUSALS: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]]
         {"who": shopper(consent=Consent(True, True))},
         ("consent", "profiling", "with profiling consent"),
     ),
+    (
+        "numbered visits without profiling consent, which nobody counts",
+        {"trigger": {"type": "enter", "first_visit": True}},
+        {"who": shopper(consent=Consent(True, True))},
+        ("consent", "profiling", "with profiling consent"),
+    ),
     ("an erased user", {}, {"who": shopper(erased=True)}, ("consent", "erased", "")),
     ("a mocked fix", {}, {"seen": fix(mock=True)}, ("fix_quality", "mock", "with a real fix")),
     (
@@ -50,7 +56,7 @@ REFUSALS: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]]
         "an improbable visit",
         {"trigger": {"type": "visit"}},
         {"what": transition("visit", probability=0.5)},
-        ("trigger", "min_probability", ""),
+        ("trigger", "min_probability", "0.10 surer"),
     ),
     (
         "the second of three visits",
@@ -97,6 +103,12 @@ REFUSALS: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]]
         "a variable that is missing",
         {"messages": {"en": {"title": "Hello {{ user.first_name }}", "body": "Come in."}}},
         {},
+        ("render", "template", ""),
+    ),
+    (
+        "a property of the store that is null",
+        {"messages": {"en": {"title": "Hello from {{ store.brand }}", "body": "Come in."}}},
+        {"where": geofence(brand=None)},
         ("render", "template", ""),
     ),
     (

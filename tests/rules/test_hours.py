@@ -64,6 +64,19 @@ def test_hours_that_nobody_can_read_do_not_close_a_store() -> None:
     assert only(decide(offer(), where=geofence(opening_hours="ask inside"))).rank == 0
 
 
+def test_holidays_are_those_of_the_place() -> None:
+    """Without a country the place tells it: Independence Day closes a shop in Helsinki, and none in London."""
+    london = Geofence("l", Circle(LatLng(51.5072, -0.1276), 50.0), properties={"opening_hours": SHOP})
+    for place, is_open in (
+        (geofence(opening_hours=SHOP), False),
+        (london, True),
+        (geofence(opening_hours=SHOP, country="gb"), True),
+    ):
+        hours = Store(place).hours
+        assert hours is not None
+        assert hours.is_open(at("2027-12-06 15:00")) is is_open
+
+
 def test_exceptions_replace_a_date() -> None:
     """Closed, or other hours; other dates are not spoken of."""
     exceptions = Exceptions.of([("2026-12-24", "10:00-13:00,14:00-15:00"), ("2026-12-25", "closed")])

@@ -136,6 +136,14 @@ def test_a_text_too_long_once_filled_in_is_noted_or_refused_as_the_policy_says()
     assert refused.refused_by is Gate.RENDER
 
 
+def test_a_text_tells_the_stores_time() -> None:
+    """``now`` is the clock at the store, ``today`` its date."""
+    timed = offer(messages={"en": {"title": "{{ now | date: '%H:%M' }}", "body": "{{ today }} {{ local.weekday }}"}})
+    message = only(decide(timed)).message
+    assert message is not None
+    assert (message.title, message.body) == ("12:00", "2026-11-25 wed")
+
+
 def test_live_counters_and_codes_reach_the_text() -> None:
     """``offer.left`` from stock, ``offer.taken`` rounded down and hidden below ten, ``offer.code`` filled in later."""
     counted = offer(
