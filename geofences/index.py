@@ -7,20 +7,24 @@ costs what the small layer costs. Once the edits outgrow ``_MERGE_AT`` both are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from geofences import h3grid
 from geofences.covering import Covering, cover_many
-from geofences.geodesy import is_on_earth
 from geofences.layer import Layer
 from geofences.model import Geofence
-from geofences.outline import Floats, boundary_distance_m
+from geofences.outline import boundary_distance_m
+
+Rows = NDArray[np.int64]
 
 NOWHERE: tuple[str, ...] = ()
 """The shared answer for a point in no geofence."""
+
+_OFF_EARTH = "not a latitude and longitude in degrees"
 
 _MERGE_AT = 512
 """Edits kept apart from the base: recompiling them at each further edit stays within some 10 ms."""
@@ -133,35 +137,44 @@ class GeofenceIndex:
 
     def locate(self, lat: float, lng: float) -> tuple[str, ...]:
         """Ids of the geofences that cover the point, sorted; ``NOWHERE`` if none. ValueError off the Earth."""
-        if not is_on_earth(lat, lng):
-            raise ValueError("not a latitude and longitude in degrees")
+        if not (-90.0 <= lat <= 90.0 and -180.0 <= lng <= 180.0):
+            raise ValueError(_OFF_EARTH)
+        base, edits = self._base, self._edits
+        if not base.sieve.passes(lat, lng) and (self._is_plain or not edits.sieve.passes(lat, lng)):
+            return NOWHERE
         key = h3grid.key_of(lat, lng)
-        base = self._base
         hits = base.hits_of(key, lat, lng)
         if self._is_plain:
             return tuple([base.ids[i] for i in hits]) if hits else NOWHERE
         found = [base.ids[i] for i in hits if i not in self._masked]
-        found += [self._edits.ids[i] for i in self._edits.hits_of(key, lat, lng)]
+        found += [edits.ids[i] for i in edits.hits_of(key, lat, lng)]
         return tuple(sorted(found)) if found else NOWHERE
 
     def locate_many(self, lats: ArrayLike, lngs: ArrayLike) -> list[tuple[str, ...]]:
         """``locate`` for each pair of two equally long sequences, by one vectorised exact test."""
         lat, lng = np.asarray(lats, dtype=np.float64), np.asarray(lngs, dtype=np.float64)
-        _check_on_earth(lat, lng)
+        if not bool(np.all(np.abs(lat) <= 90) and np.all(np.abs(lng) <= 180)):
+            raise ValueError(_OFF_EARTH)
         located = [NOWHERE] * len(lat)
-        if not len(lat):
+        base, edits = self._base, self._edits
+        passed = base.sieve.passes_many(lat, lng)
+        if len(edits):
+            passed |= edits.sieve.passes_many(lat, lng)
+        some = np.flatnonzero(passed)
+        if not len(some):
             return located
+        lat, lng = lat[some], lng[some]
         keys = h3grid.keys_of(lat, lng)
-        rows, ordinals = self._base.hits_of_many(keys, lat, lng)
-        if self._masked and len(rows):
+        rows, ordinals = base.hits_of_many(keys, lat, lng)
+        if self._masked:
             alive = ~np.isin(ordinals, np.fromiter(self._masked, dtype=np.int64))
             rows, ordinals = rows[alive], ordinals[alive]
-        ids = self._base.ids
-        _collect(located, rows.tolist(), [ids[i] for i in ordinals.tolist()])
-        if len(self._edits):
-            rows, ordinals = self._edits.hits_of_many(keys, lat, lng)
-            for row, ordinal in zip(rows.tolist(), ordinals.tolist(), strict=True):
-                located[row] = tuple(sorted((*located[row], self._edits.ids[ordinal])))
+        ids = base.ids
+        _collect(located, some[rows], [ids[i] for i in ordinals.tolist()])
+        if len(edits):
+            rows, ordinals = edits.hits_of_many(keys, lat, lng)
+            for row, ordinal in zip(some[rows].tolist(), ordinals.tolist(), strict=True):
+                located[row] = tuple(sorted((*located[row], edits.ids[ordinal])))
         return located
 
     def near(self, lat: float, lng: float) -> list[tuple[str, float]]:
@@ -203,26 +216,15 @@ class GeofenceIndex:
     def nbytes(self) -> int:
         """Memory of the compiled arrays, without the geofences themselves."""
         layers = [self._base, self._edits, *([self._halo] if self._halo else [])]
-        return sum(layer.pieces.nbytes + layer.outlines.nbytes for layer in layers)
+        return sum(layer.pieces.nbytes + layer.outlines.nbytes + layer.sieve.nbytes for layer in layers)
 
 
 _NO_EDITS = Layer.compiled([])
 
 
-def _collect(located: list[tuple[str, ...]], rows: list[int], ids: list[str]) -> None:
-    """Group ids by row, in their order; equal groups share one tuple."""
-    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
-    begin, end = 0, len(rows)
-    while begin < end:
-        row = rows[begin]
-        stop = begin + 1
-        while stop < end and rows[stop] == row:
-            stop += 1
-        group = tuple(ids[begin:stop])
-        located[row] = shared.setdefault(group, group)
-        begin = stop
-
-
-def _check_on_earth(lat: Floats, lng: Floats) -> None:
-    if not bool(np.all(np.abs(lat) <= 90) and np.all(np.abs(lng) <= 180)):
-        raise ValueError("not a latitude and longitude in degrees")
+def _collect(located: list[tuple[str, ...]], rows: Rows, ids: list[str]) -> None:
+    """Group ids by row, in their order."""
+    first = np.flatnonzero(np.diff(rows, prepend=-1))
+    bounds = [*first.tolist(), len(rows)]
+    for row, (begin, end) in zip(rows[first].tolist(), pairwise(bounds), strict=True):
+        located[row] = tuple(ids[begin:end])

@@ -19,6 +19,7 @@ from geofences import h3grid
 from geofences.covering import Covering
 from geofences.model import Geofence
 from geofences.outline import Floats, Outlines, covers_many, covers_one, spread
+from geofences.sieve import Sieve
 
 Ordinals = NDArray[np.int64]
 
@@ -79,17 +80,30 @@ def _repeats_last(mark: NDArray[np.int32], begin: NDArray[np.int64], size: NDArr
 class Layer:
     """Geofences in the order of their ids, with their pieces and outlines. Immutable."""
 
-    __slots__ = ("_marks", "_offsets", "_starts", "geofences", "has_priorities", "ids", "ordinals", "outlines", "pieces", "shapes")
+    __slots__ = (
+        "_marks",
+        "_offsets",
+        "_starts",
+        "geofences",
+        "has_priorities",
+        "ids",
+        "ordinals",
+        "outlines",
+        "pieces",
+        "shapes",
+        "sieve",
+    )
 
     def __init__(self, geofences: Sequence[Geofence], outlines: Outlines, pieces: Pieces) -> None:
         """``geofences`` are sorted by id, and outlines and marks are in their order."""
         self.geofences = geofences
         self.outlines, self.pieces = outlines, pieces
         # a single item of a memoryview costs a third of one of an array
-        self._starts, self._offsets, self._marks = pieces.starts, memoryview(pieces.offsets), memoryview(pieces.marks)
+        self._starts, self._offsets, self._marks = pieces.starts, pieces.offsets.data, pieces.marks.data
         self.ids = [g.id for g in geofences]
         self.has_priorities = any("priority" in g.properties for g in geofences)
         self.shapes = _Shapes(geofences)
+        self.sieve = Sieve(outlines)
         self.ordinals = {id_: ordinal for ordinal, id_ in enumerate(self.ids)}
 
     @classmethod

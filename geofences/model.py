@@ -87,6 +87,7 @@ class Reason(StrEnum):
     FENCE_CHANGED = "fence_changed"
     FENCE_DELETED = "fence_deleted"
     CORRECTED = "corrected"
+    CONFIRMED = "confirmed"
 
 
 class Ignored(StrEnum):

@@ -34,15 +34,25 @@ and libm's sine need not agree in the last bit."""
 
 
 class Outlines:
-    """Many shapes as flat arrays. Immutable; ``x`` is longitude and ``y`` latitude in degrees."""
+    """Many shapes as flat arrays. Immutable; ``x`` is longitude and ``y`` latitude in degrees.
 
-    __slots__ = ("radius_m", "start", "starts", "x", "xs", "y", "ys")
+    ``boxes`` has four rows: south, north, west and east; a circle's box is its centre's.
+    """
+
+    __slots__ = ("boxes", "has_circles", "radius_m", "start", "starts", "x", "xs", "y", "ys")
 
     def __init__(self, x: Floats, y: Floats, start: Indices, radius_m: Floats) -> None:
         """``start`` has one more item than there are shapes; ``radius_m`` is NaN where the shape is no circle."""
         self.x, self.y, self.start, self.radius_m = x, y, start, radius_m
+        self.has_circles = not bool(np.all(np.isnan(radius_m)))
+        begins = start[:-1]
+        self.boxes = np.stack(
+            [ends.reduceat(ordinates, begins) for ordinates in (y, x) for ends in (np.fmin, np.fmax)]
+            if len(begins)
+            else [np.empty(0)] * 4
+        )
         # a single item of a memoryview costs a third of one of an array
-        self.xs, self.ys, self.starts = memoryview(x), memoryview(y), memoryview(start)
+        self.xs, self.ys, self.starts = x.data, y.data, start.data
 
     @classmethod
     def of(cls, shapes: Sequence[Shape]) -> Outlines:
@@ -92,7 +102,7 @@ class Outlines:
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
-        return self.x.nbytes + self.y.nbytes + self.start.nbytes + self.radius_m.nbytes
+        return self.x.nbytes + self.y.nbytes + self.start.nbytes + self.radius_m.nbytes + self.boxes.nbytes
 
 
 def spread(starts: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -115,12 +125,14 @@ def covers_many(
     edges = outlines.start[which + 1] - first - 1
     inside = np.zeros(len(which), dtype=bool)
     doubt = np.zeros(len(which), dtype=bool)
-    rows = np.flatnonzero(edges)
-    if len(rows) == len(which):
-        inside, doubt = _crosses_oddly(outlines, first, edges, lats, lngs)
-    else:
-        if len(rows):
-            inside[rows], doubt[rows] = _crosses_oddly(outlines, first[rows], edges[rows], lats[rows], lngs[rows])
+    south, north, west, east = outlines.boxes.take(which, axis=1)
+    boxed = (south <= lats) & (lats <= north) & (west <= lngs) & (lngs <= east)
+    if outlines.has_circles:
+        boxed &= edges > 0
+    rows = np.flatnonzero(boxed)
+    if len(rows):
+        inside[rows], doubt[rows] = _crosses_oddly(outlines, first[rows], edges[rows], lats[rows], lngs[rows])
+    if outlines.has_circles:
         rim = np.flatnonzero(edges == 0)
         inside[rim], doubt[rim] = _within_radius(outlines, which[rim], first[rim], lats[rim], lngs[rim])
     for row in np.flatnonzero(doubt):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from hashlib import blake2b
 from typing import ClassVar
+from zlib import crc32
 
 import msgspec
 
-from geofences.model import Reason
+from geofences.model import Ignored, Reason, Transition
 from geofences.visits import VisitState
 
 
@@ -22,8 +22,11 @@ class Standing(IntEnum):
 
 
 def visit_id(user_id: str, geofence_id: str, since_ms: int) -> str:
-    """The name of a visit: the same for every worker that steps the same ping, and telling nothing of the user."""
-    return blake2b(f"{user_id}\n{geofence_id}\n{since_ms}".encode(), digest_size=8).hexdigest()
+    """The name of a visit: the same for every worker that steps the same ping.
+
+    The time, and a checksum that tells apart whom and where: of one user no two visits can share both.
+    """
+    return f"{since_ms:x}-{crc32(f'{user_id} {geofence_id}'.encode()):08x}"
 
 
 class Stay(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -91,3 +94,11 @@ class Presence(msgspec.Struct, frozen=True, array_like=True):
 
 
 Presence.EMPTY = Presence()
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """The presence after a ping (or a tick), what changed, and why the ping counted for nothing, if so."""
+
+    presence: Presence
+    transitions: tuple[Transition, ...] = ()
+    ignored: Ignored | None = None

@@ -10,7 +10,7 @@ from typing import Final
 
 from geofences.index import GeofenceIndex
 from geofences.model import Ping, Reason, Transition, TransitionKind
-from geofences.presence import Presence, Standing, Stay, visit_id
+from geofences.presence import Presence, Standing, Stay, Step, visit_id
 
 # a class attribute of an enum costs as much as a whole transition
 _ENTER: Final = TransitionKind.ENTER
@@ -25,14 +25,12 @@ _RANK: Final = {
 }
 
 
-def follow(
-    presence: Presence, located: tuple[str, ...], ping: Ping, index: GeofenceIndex
-) -> tuple[Presence, tuple[Transition, ...]]:
+def follow(presence: Presence, located: tuple[str, ...], ping: Ping, index: GeofenceIndex) -> Step:
     """The presence after a newer ping, and its transitions. ``located`` is sorted, and so are the stays."""
     at_ms = ping.at_ms
     before = presence.stays
     if not located and not before:
-        return Presence(at_ms), ()
+        return Step(Presence(at_ms))
     user_id, accuracy_m = ping.user_id, ping.accuracy_m
     told: list[Transition] = []
     held: dict[str, Stay] = {}
@@ -50,8 +48,10 @@ def follow(
         elif geofence.version != stay.version:
             reason = Reason.FENCE_CHANGED
         name = visit_id(user_id, id_, since_ms)
+        stayed_ms = at_ms - since_ms
+        # in the fields' order: names would cost a tenth of a transition
         told.append(
-            Transition(user_id, id_, _EXIT, at_ms, name, reason, since_ms, at_ms - since_ms, accuracy_m=accuracy_m)
+            Transition(user_id, id_, _EXIT, at_ms, name, reason, since_ms, stayed_ms, None, None, None, accuracy_m)
         )
     if len(held) == len(located):
         stays = tuple(held.values())
@@ -64,12 +64,14 @@ def follow(
                 geofence = index.get(id_)
                 known = Stay(id_, geofence.version if geofence else 0, _INSIDE, at_ms, 0, at_ms)
                 name = visit_id(user_id, id_, at_ms)
-                told.append(Transition(user_id, id_, _ENTER, at_ms, name, first, at_ms, accuracy_m=accuracy_m))
+                told.append(
+                    Transition(user_id, id_, _ENTER, at_ms, name, first, at_ms, None, None, None, None, accuracy_m)
+                )
             after.append(known)
         stays = tuple(after)
     if index.has_priorities and len(told) > 1:
         told = ordered(told, index)
-    return Presence(at_ms, stays), tuple(told)
+    return Step(Presence(at_ms, stays), tuple(told))
 
 
 def ordered(told: list[Transition], index: GeofenceIndex) -> list[Transition]:

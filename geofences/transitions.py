@@ -22,7 +22,19 @@ from geofences.policy import Policy
 from geofences.presence import Motion, Nearness, Presence, Standing, Stay, Step, visit_id
 from geofences.raw import follow, ordered
 
-__all__ = ["Motion", "Nearness", "Policy", "Presence", "Standing", "Stay", "Step", "next_due_ms", "step", "tick", "visit_id"]
+__all__ = [
+    "Motion",
+    "Nearness",
+    "Policy",
+    "Presence",
+    "Standing",
+    "Stay",
+    "Step",
+    "next_due_ms",
+    "step",
+    "tick",
+    "visit_id",
+]
 
 
 class Sighting(IntEnum):

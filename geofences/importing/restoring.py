@@ -105,7 +105,8 @@ def _restore_block(stored: Sequence[tuple[bytes, int]]) -> list[Geofence]:
         raw = bytes(feature.properties)
         properties = {} if raw in (b"{}", b"null") else Properties(raw)
         id_ = feature.id if isinstance(feature.id, str) else str(feature.id)
-        restored.append(Geofence(id_, shape, version, properties, frozenset(extra.tags) if extra.tags else _NO_TAGS, radius_m))
+        tags = frozenset(extra.tags) if extra.tags else _NO_TAGS
+        restored.append(Geofence(id_, shape, version, properties, tags, radius_m))
     return restored
 
 
@@ -121,17 +122,16 @@ def _polygons(geometries: Sequence[tuple[str, msgspec.Raw]]) -> tuple[list[Any],
     of_polygon: list[int] = []
     of_feature: list[int] = []
     for at, (kind, raw) in enumerate(geometries):
-        for rings in () if kind == "Point" else [_polygon(raw)] if kind == "Polygon" else _multipolygon(raw):
-            for ring in rings:
+        for polygon in () if kind == "Point" else [_polygon(raw)] if kind == "Polygon" else _multipolygon(raw):
+            for ring in polygon:
                 of_ring += [len(of_polygon)] * len(ring)
                 of_polygon.append(len(of_feature))
                 positions += ring
             of_feature.append(at)
     shapes = np.full(len(geometries), None, dtype=object)
     if positions:
-        parts = shapely.polygons(
-            shapely.linearrings(np.array(positions), indices=np.array(of_ring)), indices=np.array(of_polygon)
-        )
+        rings: Any = shapely.linearrings(np.array(positions), indices=np.array(of_ring))
+        parts: Any = shapely.polygons(rings, indices=np.array(of_polygon))
         owner, first, count = np.unique(np.array(of_feature), return_index=True, return_counts=True)
         shapes[owner] = parts[first]
         for at, begin, size in zip(owner[count > 1], first[count > 1], count[count > 1], strict=True):
