@@ -106,7 +106,7 @@ class Stay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def mean_lng(self) -> float:
         """Longitude of the mean of the stay's fixes; may lie beyond ±180 by the width of a store."""
-        return self.anchor_lng + self.mean_x / (M_PER_DEG * math.cos(math.radians(self.anchor_lat)))
+        return self.anchor_lng + self.mean_x / (M_PER_DEG * max(0.01, math.cos(math.radians(self.anchor_lat))))
 
 
 _REANCHOR_M = 3_000.0

@@ -14,7 +14,7 @@ import msgspec
 from shapely import MultiPolygon, Polygon
 
 from geofences import h3grid
-from geofences.geodesy import M_PER_DEG
+from geofences.geodesy import M_PER_DEG, lng_delta_deg
 from geofences.model import Circle, Geofence
 
 _CELL_RESOLUTION = 10
@@ -124,12 +124,7 @@ def compiled(fence: Geofence) -> Store | None:
         moments = (shape.center.lat, shape.center.lng, spread, 0.0, spread, math.pi * radius * radius)
         box = (-radius, radius, -radius, radius)
     else:
-        lng, lat = shape.representative_point().coords[0]
-        kx = M_PER_DEG * math.cos(math.radians(lat))
-        moments = _polygon_moments(shape, lat, lng, kx)
-        west, south, east, north = shape.bounds
-        lat, lng = moments[0], moments[1]
-        box = ((west - lng) * kx, (east - lng) * kx, (south - lat) * M_PER_DEG, (north - lat) * M_PER_DEG)
+        moments, box = _polygon_moments(shape)
     area = moments[5]
     if not area > 0.0 or max(box[1] - box[0], box[3] - box[2]) > LARGEST_SPAN_M:
         return None
@@ -160,13 +155,20 @@ def _steps(low: float, high: float) -> list[float]:
 
 
 def _polygon_moments(
-    shape: Polygon | MultiPolygon, lat0: float, lng0: float, kx: float
-) -> tuple[float, float, float, float, float, float]:
-    """Centroid (lat, lng), covariance (xx, xy, yy in m²) and area (m²) by Green's theorem over all rings."""
+    shape: Polygon | MultiPolygon,
+) -> tuple[tuple[float, float, float, float, float, float], tuple[float, float, float, float]]:
+    """Centroid (lat, lng), covariance (xx, xy, yy in m²) and area (m²); the box (west, east, south, north) about it.
+
+    By Green's theorem over all rings. Parts either side of the antimeridian belong together.
+    """
+    lng0, lat0 = shape.representative_point().coords[0]
+    kx = M_PER_DEG * max(0.01, math.cos(math.radians(lat0)))
     area = x_sum = y_sum = xx = xy = yy = 0.0
+    xs: list[float] = []
+    ys: list[float] = []
     for part in shape.geoms if isinstance(shape, MultiPolygon) else (shape,):
         for is_hole, ring in [(False, part.exterior), *((True, hole) for hole in part.interiors)]:
-            points = [((lng - lng0) * kx, (lat - lat0) * M_PER_DEG) for lng, lat, *_ in ring.coords]
+            points = [(lng_delta_deg(lng0, lng) * kx, (lat - lat0) * M_PER_DEG) for lng, lat, *_ in ring.coords]
             sign = -1.0 if is_hole == ring.is_ccw else 1.0
             for (x0, y0), (x1, y1) in pairwise(points):
                 cross = sign * (x0 * y1 - x1 * y0)
@@ -176,7 +178,10 @@ def _polygon_moments(
                 xx += (x0 * x0 + x0 * x1 + x1 * x1) * cross / 12
                 yy += (y0 * y0 + y0 * y1 + y1 * y1) * cross / 12
                 xy += (x0 * y1 + 2 * x0 * y0 + 2 * x1 * y1 + x1 * y0) * cross / 24
+            xs += [x for x, _ in points]
+            ys += [y for _, y in points]
     if area <= 0.0:
-        return lat0, lng0, 0.0, 0.0, 0.0, 0.0
+        return (lat0, lng0, 0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0)
     x, y = x_sum / area, y_sum / area
-    return lat0 + y / M_PER_DEG, lng0 + x / kx, xx / area - x * x, xy / area - x * y, yy / area - y * y, area
+    moments = lat0 + y / M_PER_DEG, lng0 + x / kx, xx / area - x * x, xy / area - x * y, yy / area - y * y, area
+    return moments, (min(xs) - x, max(xs) - x, min(ys) - y, max(ys) - y)

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import argparse
 import csv
-import random
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 import msgspec
 
 from gateway.errors import GeopushError, InvalidDocument
-from gateway.offline.replay import read_index, read_pings
-from geofences.index import GeofenceIndex
-from geofences.model import Ping, Transition, TransitionKind
+from gateway.offline.detection import Detection, detect_naive, detect_visits, read_tracks
+from gateway.offline.replay import read_index
 from geofences.storefield import StoreField
-from geofences.visits import VisitSettings, VisitState, observe
+from geofences.visits import VisitSettings
 
-NAIVE_GAP_MS = 60_000
-NOISE_MPS = 0.6
-"""Standard deviation of what ``--speed noisy`` adds: what phones report on foot."""
+TABLE_PROBABILITIES = (0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Rows of the table of precision against recall."""
 
 
 class TrueVisit(msgspec.Struct, frozen=True):
@@ -36,16 +33,6 @@ class TrueVisit(msgspec.Struct, frozen=True):
     geofence_id: str
     in_ms: int
     out_ms: int
-
-
-class Detection(msgspec.Struct, frozen=True):
-    """One announced visit: known from ``announced_ms`` on, over at ``ended_ms``."""
-
-    user_id: str
-    geofence_id: str
-    announced_ms: int
-    ended_ms: int
-    probability: float = 1.0
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -80,11 +67,7 @@ def score(
     first_ms: dict[TrueVisit, int] = {}
     for found in sorted(detections, key=lambda d: (d.announced_ms, d.user_id, d.geofence_id)):
         announced += 1
-        overlapped = [
-            visit
-            for visit in true[found.user_id, found.geofence_id]
-            if found.announced_ms <= visit.out_ms and found.ended_ms >= visit.in_ms
-        ]
+        overlapped = [visit for visit in true[found.user_id, found.geofence_id] if _overlaps(found, visit)]
         right += bool(overlapped)
         paired += any(visit not in first_ms for visit in overlapped)
         for visit in overlapped:
@@ -104,67 +87,47 @@ def score(
     )
 
 
-def detect_visits(tracks: Iterable[Sequence[Ping]], stores: StoreField, settings: VisitSettings) -> Iterator[Detection]:
-    """What ``geofences.visits`` announces for each user's pings."""
-    for track in tracks:
-        state: VisitState | None = None
-        begun: dict[str, Transition] = {}
-        for ping in track:
-            state, events = observe(state, ping, stores, settings)
-            for event in events:
-                if event.kind is TransitionKind.VISIT:
-                    begun[event.visit_id] = event
-                else:
-                    yield _detection(begun.pop(event.visit_id), event.at_ms)
-        for event in begun.values():
-            yield _detection(event, track[-1].at_ms)
+class Bin(msgspec.Struct, frozen=True):
+    """Detections announced with a probability from ``low`` up: how many, their mean, and the share that was right."""
+
+    low: float
+    detections: int
+    mean_probability: float
+    right_ratio: float
 
 
-def _detection(begin: Transition, ended_ms: int) -> Detection:
-    return Detection(begin.user_id, begin.geofence_id, begin.at_ms, ended_ms, begin.probability or 0.0)
+def reliability(detections: Iterable[Detection], visits: Iterable[TrueVisit]) -> list[Bin]:
+    """Announced probability against what was true, in steps of a tenth; true visits of any length count."""
+    true: dict[tuple[str, str], list[TrueVisit]] = defaultdict(list)
+    for visit in visits:
+        true[visit.user_id, visit.geofence_id].append(visit)
+    bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for found in detections:
+        is_right = any(_overlaps(found, visit) for visit in true[found.user_id, found.geofence_id])
+        bins[min(9, int(found.probability * 10))].append((found.probability, is_right))
+    return [
+        Bin(tenth / 10, len(members), fmean(p for p, _ in members), fmean(is_right for _, is_right in members))
+        for tenth, members in sorted(bins.items())
+    ]
 
 
-def detect_naive(tracks: Iterable[Sequence[Ping]], index: GeofenceIndex, min_visit_s: float) -> Iterator[Detection]:
-    """The rule to beat: ``min_visit_s`` inside a polygon, absences of up to a minute bridged."""
-    for track in tracks:
-        located = index.locate_many([ping.lat for ping in track], [ping.lng for ping in track])
-        inside: dict[str, _Dwell] = {}
-        for ping, geofence_ids in zip(track, located, strict=True):
-            for geofence_id in geofence_ids:
-                dwell = inside.get(geofence_id)
-                if dwell is None or ping.at_ms - dwell.last_ms > NAIVE_GAP_MS:
-                    if dwell and dwell.announced_ms:
-                        yield Detection(ping.user_id, geofence_id, dwell.announced_ms, dwell.last_ms)
-                    dwell = inside[geofence_id] = _Dwell(ping.at_ms, ping.at_ms)
-                dwell.last_ms = ping.at_ms
-                if not dwell.announced_ms and ping.at_ms - dwell.since_ms >= min_visit_s * 1000:
-                    dwell.announced_ms = ping.at_ms
-        for geofence_id, dwell in inside.items():
-            if dwell.announced_ms:
-                yield Detection(track[0].user_id, geofence_id, dwell.announced_ms, dwell.last_ms)
+def _overlaps(found: Detection, visit: TrueVisit) -> bool:
+    return found.announced_ms <= visit.out_ms and found.ended_ms >= visit.in_ms
 
 
-class _Dwell(msgspec.Struct):
-    since_ms: int
-    last_ms: int
-    announced_ms: int = 0
-
-
-def read_tracks(path: Path, speed: str = "as-is") -> list[list[Ping]]:
-    """Each user's pings in order of fix time, from newline-delimited JSON (``.gz`` is unpacked).
-
-    ``speed`` is ``as-is``, ``none`` (the field is dropped) or ``noisy`` (normal noise is added, from a fixed seed).
-    """
-    chance = random.Random(0)
-    tracks: dict[str, list[Ping]] = defaultdict(list)
-    for ping in read_pings(path):
-        mps = ping.speed_mps
-        if mps is not None and speed != "as-is":
-            mps = max(0.0, mps + chance.gauss(0.0, NOISE_MPS)) if speed == "noisy" else None
-        tracks[ping.user_id].append(msgspec.structs.replace(ping, speed_mps=mps))
-    for track in tracks.values():
-        track.sort(key=lambda ping: ping.at_ms)
-    return list(tracks.values())
+def _print_table(by_probability: Mapping[float, Score], bins: Iterable[Bin]) -> None:
+    print("min_probability  precision  recall     f1  delay_s_p50  detections_per_visit")
+    for level, row in by_probability.items():
+        delay = f"{row.delay_s_p50:.0f}" if row.delay_s_p50 is not None else "-"
+        print(
+            f"{level:15.2f}  {row.precision:9.3f}  {row.recall:6.3f}  {row.f1:5.3f}  {delay:>11}"
+            f"  {row.detections_per_visit:20.2f}"
+        )
+    print("\nannounced with  detections  mean probability  share right")
+    for part in bins:
+        print(
+            f"{part.low:.1f} and more     {part.detections:10}  {part.mean_probability:16.3f}  {part.right_ratio:11.3f}"
+        )
 
 
 def read_visits(path: Path) -> list[TrueVisit]:
@@ -189,13 +152,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GeopushError, OSError) as error:
         print(f"geopush score: {error}", file=sys.stderr)
         return 1
-    if arguments.method == "naive":
-        detections = list(detect_naive(tracks, index, arguments.min_visit_s))
-    else:
-        detections = list(detect_visits(tracks, StoreField.build(index), VisitSettings()))
-    if arguments.min_probability is not None:
-        detections = [found for found in detections if found.probability >= arguments.min_probability]
-    result = score(detections, visits, arguments.min_visit_s, arguments.dwell_s)
+    stores = StoreField.build(index)
+
+    def compared(min_probability: float) -> tuple[list[Detection], Score]:
+        if arguments.method == "naive":
+            detections = list(detect_naive(tracks, index, arguments.min_visit_s))
+        else:
+            detections = list(detect_visits(tracks, stores, VisitSettings(), min_probability))
+        return detections, score(detections, visits, arguments.min_visit_s, arguments.dwell_s)
+
+    detections, result = compared(arguments.min_probability)
+    if arguments.table:
+        _print_table({level: compared(level)[1] for level in TABLE_PROBABILITIES}, reliability(detections, visits))
+        return 0
     if arguments.json:
         print(msgspec.json.encode(result).decode())
     else:
@@ -213,11 +182,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--visits", type=Path, required=True, help="CSV of true visits: ts_in,ts_out,user_id,store_id")
     parser.add_argument("--min-visit-s", type=float, default=120.0, help="shorter true visits are not looked for")
     parser.add_argument("--dwell-s", type=float, default=60.0, help="delay counts from this much of true dwell")
-    parser.add_argument("--min-probability", type=float, help="count only detections at least this probable")
+    parser.add_argument(
+        "--min-probability", type=float, default=0.0, help="count visits once announced with this probability"
+    )
     parser.add_argument("--method", choices=["visits", "naive"], default="visits")
     parser.add_argument(
         "--speed", choices=["as-is", "none", "noisy"], default="as-is", help="what to do to the speed field"
     )
+    parser.add_argument("--table", action="store_true", help="precision against recall, and how true probabilities are")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser
 
