@@ -22,9 +22,10 @@ async def violations(page: Page) -> list[str]:
     await page.evaluate(AXE)
     found: dict[str, Any] = await page.evaluate("rules => axe.run(document, rules)", RULES)
     return [
-        f"{violation['id']}: {violation['help']} at {[node['target'] for node in violation['nodes']][:4]}"
+        f"{violation['id']} at {node['target']}: {node['failureSummary']}"
         for violation in found["violations"]
         if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
     ]
 
 
@@ -74,3 +75,4 @@ async def open_something(page: Page, name: str) -> None:
         await page.get_by_label("User id").fill("aino")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("article")).to_be_visible()
+        await expect(page.get_by_role("button", name="Look up")).to_be_enabled()

@@ -33,7 +33,7 @@ async def test_from_an_empty_map_to_a_push_in_the_feed(page: Page, console_redis
         await page.get_by_label("Name").fill("Welcome")
         await page.get_by_label("Title", exact=True).fill("Coffee on the house")
         await page.get_by_label("Text", exact=True).fill("Get a free coffee at {{ store.name }} today.")
-        await page.get_by_label("Stores").select_option("Chosen stores")
+        await page.get_by_label("Stores", exact=True).select_option("Chosen stores")
         await page.get_by_label("Store ids").fill("corner-shop")
         await page.keyboard.press("Enter")
         await page.get_by_role("button", name="Activate").click()
