@@ -49,7 +49,7 @@ async def resume(
     notes = [(user_id, _decode(note)) for user_id, note in due]
     users = sorted({user_id for user_id, _ in notes})
     held = await store.presence.load(users)
-    notes = [(u, later) for u, later in notes if not later.still_inside or _is_still_inside(u, later, held[u].presence)]
+    notes = [(u, later) for u, later in notes if not later.still_inside or is_same_visit(u, later, held[u].presence)]
     shoppers = await store.profiles.load_shoppers(users)
     decisions = [
         evaluate(
@@ -68,7 +68,7 @@ async def resume(
     await tell(store, metrics, Told(snapshot, moved, decisions, claims, now_ms))
 
 
-def _is_still_inside(user_id: str, later: Deferred, presence: Presence) -> bool:
+def is_same_visit(user_id: str, later: Deferred, presence: Presence) -> bool:
     """Whether the visit that was deferred is still going on."""
     transition = later.transition
     visit = presence.motion.visit.current if presence.motion and presence.motion.visit else None

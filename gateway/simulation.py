@@ -7,15 +7,17 @@ The claim is played by its pure twin, ``rules.pressure``, on the shopper's past 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import msgspec
 
 from gateway.catalog.snapshot import Snapshot
-from gateway.deciding import Moved, waking
+from gateway.deciding import Moved, push_id, waking
+from gateway.deferring import is_same_visit
 from geofences.model import Ignored, Ping, Transition
 from geofences.transitions import Presence, Step, next_due_ms
 from rules.evaluate import evaluate
-from rules.model import Candidate, Decision, Gate, PastPush, Shopper, Verdict
+from rules.model import Candidate, Deferred, Gate, PastPush, Shopper, Verdict
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,65 +35,117 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pushes: tuple[str, ...] = ()
 
 
+class Budgets(Protocol):
+    """Offer-wide limits that several walks share; see ``gateway.offline.backtest``."""
+
+    def refusal(self, candidate: Candidate, at_ms: int) -> str | None:
+        """The rule by which nothing is left for this candidate, or None."""
+        ...
+
+    def take(self, candidate: Candidate, at_ms: int) -> None:
+        """Spend one."""
+        ...
+
+
 def simulate(snapshot: Snapshot, shopper: Shopper, pings: Iterable[Ping]) -> Iterator[Moment]:
     """Walk ``pings`` in the order given, each arriving at its own time; yields what happened, oldest first.
 
     Presence starts empty. Pushes of the walk count towards later cooldowns and caps.
     """
-    presence = Presence.EMPTY
+    walk = Walk(snapshot, shopper)
     for ping in pings:
-        while (due_ms := next_due_ms(presence, snapshot.policy)) is not None and due_ms < ping.at_ms:
-            stepped = snapshot.tick(presence, ping.user_id, due_ms)
-            if stepped.presence == presence:
-                break
-            presence = stepped.presence
-            if stepped.transitions:
-                shopper, moment = _decided(snapshot, shopper, stepped, None, (), due_ms)
-                yield moment
+        yield from walk.take(ping)
+
+
+class Walk:
+    """One shopper on the way: what is remembered between two pings."""
+
+    def __init__(self, snapshot: Snapshot, shopper: Shopper, budgets: Budgets | None = None) -> None:
+        """``budgets`` are spent by this walk, if given."""
+        self._snapshot = snapshot
+        self._shopper = shopper
+        self._budgets = budgets
+        self._presence = Presence.EMPTY
+        self._deferred: list[Deferred] = []
+
+    def take(self, ping: Ping) -> Iterator[Moment]:
+        """What time alone brought about since the last ping, then what this one did."""
+        yield from self.until(ping.at_ms)
+        snapshot = self._snapshot
         inside = snapshot.index.locate(ping.lat, ping.lng)
-        stepped = snapshot.step(presence, inside, ping, ping.at_ms)
-        presence = stepped.presence
-        shopper, moment = _decided(snapshot, shopper, stepped, ping, inside, ping.at_ms)
-        yield moment
+        stepped = snapshot.step(self._presence, inside, ping, ping.at_ms)
+        moment = self._moment(stepped, ping, ping.at_ms)
+        yield msgspec.structs.replace(moment, inside=inside, ignored=stepped.ignored)
 
+    def until(self, at_ms: int) -> Iterator[Moment]:
+        """Let time pass up to ``at_ms`` without a ping: dwell, silence, deferred offers, in order of time."""
+        while True:
+            tick_ms = next_due_ms(self._presence, self._snapshot.policy)
+            later = min(self._deferred, key=lambda one: one.due_ms, default=None)
+            if later is not None and later.due_ms < at_ms and (tick_ms is None or later.due_ms <= tick_ms):
+                self._deferred.remove(later)
+                yield self._resumed(later)
+            elif tick_ms is not None and tick_ms < at_ms:
+                stepped = self._snapshot.tick(self._presence, self._shopper.user_id, tick_ms)
+                if stepped.presence == self._presence:
+                    return
+                moment = self._moment(stepped, None, tick_ms)
+                if moment.transitions:
+                    yield moment
+            else:
+                return
 
-def _decided(
-    snapshot: Snapshot, shopper: Shopper, stepped: Step, ping: Ping | None, inside: tuple[str, ...], at_ms: int
-) -> tuple[Shopper, Moment]:
-    """The moment of one step, and the shopper after it, with what it pushed in the history."""
-    moved = Moved(stepped.presence, stepped.transitions, ping)
-    wakes = waking(snapshot, {shopper.user_id: moved}, sleeping=True).get(shopper.user_id, ())
-    candidates: tuple[Candidate, ...] = ()
-    pushes: list[str] = []
-    if wakes:
-        decision = evaluate(snapshot.rulebook, wakes, shopper, at_ms, ping, explain=True)
-        shopper, candidates, pushes = _claimed(shopper, decision)
-    moment = Moment(
-        at_ms=at_ms,
-        ping=ping,
-        inside=inside,
-        ignored=stepped.ignored,
-        transitions=stepped.transitions,
-        candidates=candidates,
-        pushes=tuple(pushes),
-    )
-    return shopper, moment
+    def _moment(self, stepped: Step, ping: Ping | None, at_ms: int) -> Moment:
+        user_id = self._shopper.user_id
+        self._presence = stepped.presence
+        moved = Moved(stepped.presence, stepped.transitions, ping)
+        wakes = waking(self._snapshot, {user_id: moved}, sleeping=True).get(user_id, ())
+        moment = Moment(at_ms=at_ms, ping=ping, transitions=stepped.transitions)
+        return self._decided(moment, wakes, None) if wakes else moment
 
+    def _resumed(self, later: Deferred) -> Moment:
+        moment = Moment(at_ms=later.due_ms)
+        if later.still_inside and not is_same_visit(self._shopper.user_id, later, self._presence):
+            return moment
+        return self._decided(moment, (later.transition,), later.offer_id)
 
-def _claimed(shopper: Shopper, decision: Decision) -> tuple[Shopper, tuple[Candidate, ...], list[str]]:
-    """Play the claim: ``evaluate`` left out what past pushes forbid, so the first of each contest is pushed."""
-    winners = [contest[0] for contest in decision.contests]
-    claimed = {id(winner): Verdict(gate=Gate.CLAIM, passed=True) for winner in winners}
-    candidates = tuple(
-        msgspec.structs.replace(candidate, verdicts=(*candidate.verdicts, claimed[id(candidate)]))
-        if id(candidate) in claimed
-        else candidate
-        for candidate in decision.candidates
-    )
-    past = tuple(
-        PastPush(decision.at_ms, winner.offer_id, winner.offer_id, winner.geofence_id, winner.brand)
-        for winner in winners
-        if not winner.transactional
-    )
-    shopper = msgspec.structs.replace(shopper, history=(*shopper.history, *past))
-    return shopper, candidates, [winner.offer_id for winner in winners]
+    def _decided(self, moment: Moment, wakes: tuple[Transition, ...], only: str | None) -> Moment:
+        decision = evaluate(
+            self._snapshot.rulebook, wakes, self._shopper, moment.at_ms, moment.ping, explain=True, only=only
+        )
+        self._deferred += decision.deferred
+        verdicts: dict[int, Verdict] = {}
+        winners = [winner for contest in decision.contests if (winner := self._claimed(contest, moment, verdicts))]
+        candidates = tuple(
+            msgspec.structs.replace(candidate, verdicts=(*candidate.verdicts, verdicts[id(candidate)]))
+            if id(candidate) in verdicts
+            else candidate
+            for candidate in decision.candidates
+        )
+        return msgspec.structs.replace(
+            moment, candidates=candidates, pushes=tuple(winner.offer_id for winner in winners)
+        )
+
+    def _claimed(
+        self, contest: tuple[Candidate, ...], moment: Moment, verdicts: dict[int, Verdict]
+    ) -> Candidate | None:
+        """Play the claim: ``evaluate`` left out what past pushes forbid, so only budgets can refuse the first."""
+        for candidate in contest:
+            rule = self._budgets.refusal(candidate, moment.at_ms) if self._budgets else None
+            if rule is not None:
+                verdicts[id(candidate)] = Verdict(gate=Gate.CLAIM, passed=False, rule=rule)
+                continue
+            verdicts[id(candidate)] = Verdict(gate=Gate.CLAIM, passed=True)
+            if self._budgets:
+                self._budgets.take(candidate, moment.at_ms)
+            if not candidate.transactional:
+                past = PastPush(
+                    moment.at_ms,
+                    push_id(self._shopper.user_id, candidate),
+                    candidate.offer_id,
+                    candidate.geofence_id,
+                    candidate.brand,
+                )
+                self._shopper = msgspec.structs.replace(self._shopper, history=(*self._shopper.history, past))
+            return candidate
+        return None

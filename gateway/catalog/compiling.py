@@ -74,6 +74,15 @@ def _stores(
     return before.stores.updated((geofence for geofence, _ in put), removed) if put or removed else before.stores
 
 
+def with_offers(before: Snapshot, offers: Iterable[Offer]) -> Snapshot:
+    """A snapshot in which ``offers`` are put as well, for a simulation; it is never swapped in."""
+    rulebook = before.rulebook.updated(offers)
+    policy = _asked(before.policy, rulebook)
+    halos_m = _halos_m(policy, before.index, rulebook)
+    index = before.index.watching(halos_m) if halos_m != before.halos_m else before.index
+    return Snapshot(before.version, index, rulebook, policy, halos_m, _stores(before, index, rulebook, [], []))
+
+
 def _asked(policy: Policy, rulebook: Rulebook) -> Policy:
     """The presence policy with the thresholds that live offers wait for, so that the engine tells no others."""
     triggers = [offer.trigger for offer in rulebook if offer.is_live]
