@@ -48,6 +48,8 @@ class Connection:
         self._timeout_s = command_timeout_s
         self._patience_s = command_timeout_s + MAX_BLOCK_MS / 1000
         self.is_cluster: Final = isinstance(client, RedisCluster)
+        # A cluster's client raises where the pool of a single server waits.
+        self._lane = asyncio.Semaphore(MAX_CONNECTIONS) if self.is_cluster else contextlib.nullcontext()
 
     @classmethod
     async def open(cls, url: str, *, connect_timeout_s: float = 1.0, command_timeout_s: float = 2.0) -> Connection:
@@ -58,8 +60,9 @@ class Connection:
         connection = _open(url, connect_timeout_s, command_timeout_s)
         try:
             await connection.ping()
-            for script in SCRIPTS:
-                await connection.call("SCRIPT", "LOAD", script.source)
+            if not connection.is_cluster:  # there each node learns a script when it first runs it
+                for script in SCRIPTS:
+                    await connection.call("SCRIPT", "LOAD", script.source)
         except Unavailable:
             await connection.close()
             raise
@@ -78,7 +81,7 @@ class Connection:
     async def call(self, *command: Arg) -> Any:
         """One command's reply."""
         with _driver_errors():
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), self._lane:
                 return await self._client.execute_command(*command)
 
     async def block(self, *command: Arg) -> Any:
@@ -118,7 +121,7 @@ class Connection:
         """One script's reply."""
         try:
             with _driver_errors(NoScriptError):
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(self._timeout_s), self._lane:
                     return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
         except NoScriptError:
             return await self.call("EVAL", script.source, len(keys), *keys, *args)

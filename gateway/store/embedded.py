@@ -50,8 +50,10 @@ class EmbeddedRedis:
         self.url: Final = f"unix://{socket}"
 
     @classmethod
-    async def start(cls, data_dir: Path) -> EmbeddedRedis:
+    async def start(cls, data_dir: Path, program: Path | None = None) -> EmbeddedRedis:
         """Lock the directory (made if missing), start the server and wait until it has read its file.
+
+        ``program`` is the redis-server to run, by default the one found.
 
         Raises ConfigError when another gateway holds the directory or no server program is found, Unavailable when
         the server does not come up; its log lies beside its file. Call it from the main thread: the server is told
@@ -59,7 +61,7 @@ class EmbeddedRedis:
         """
         folder, lock = _take(data_dir)
         try:
-            program = find_server()
+            program = program or find_server()
             _refuse_downgrade(program, folder)
             socket = _socket_path(folder)
             await _stop_orphan(socket)

@@ -1,8 +1,12 @@
-"""One real redis-server for all tests of the store, emptied between them."""
+"""One real redis-server for all tests of the store, emptied between them.
+
+It is the one that the gateway would start, or the program that GEOPUSH_TEST_REDIS_SERVER names: another version's.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,7 +23,8 @@ PARTITIONS = 4
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("redis")
-    server = asyncio.run(EmbeddedRedis.start(folder))
+    program = os.environ.get("GEOPUSH_TEST_REDIS_SERVER")
+    server = asyncio.run(EmbeddedRedis.start(folder, Path(program) if program else None))
     yield server.url
     asyncio.run(server.stop())
 
