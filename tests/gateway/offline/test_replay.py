@@ -65,7 +65,13 @@ def test_exits_stand_before_enters_of_the_same_instant(tmp_path: Path) -> None:
     pings = [{"user_id": "u", "ts": ts, "lat": 0.1, "lon": lon} for ts, lon in ((1, 0.5), (2, 2.5), (3, 0.5))]
     collection = {"type": "FeatureCollection", "features": [STORE, other]}
     _, rows = _run(tmp_path, collection, list(pings), "--policy", "raw")
-    assert [row[2:] for row in rows[1:]] == [["s", "enter"], ["s", "exit"], ["a", "enter"], ["a", "exit"], ["s", "enter"]]
+    assert [row[2:] for row in rows[1:]] == [
+        ["s", "enter"],
+        ["s", "exit"],
+        ["a", "enter"],
+        ["a", "exit"],
+        ["s", "enter"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,9 +82,7 @@ def test_exits_stand_before_enters_of_the_same_instant(tmp_path: Path) -> None:
         ("{", "line 2"),
     ],
 )
-def test_a_bad_line_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: str, said: str
-) -> None:
+def test_a_bad_line_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: str, said: str) -> None:
     good = {"user_id": "u", "ts": 1, "lat": 0, "lon": 0}
     status, _ = _run(tmp_path, STORE, [good, bad])
     assert status == 1
