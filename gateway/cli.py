@@ -62,6 +62,7 @@ _DELEGATED = (
     ("replay", "gateway.offline.replay", "run the engine over a file of pings and write its events"),
     ("score", "gateway.offline.score", "score visit attribution against true visits"),
     ("sandbox", "gateway.delivery.sandbox.__main__", "run the local APNs and FCM stand-in"),
+    ("dead-letters", "gateway.delivery.letters", "list pushes that were given up, and try them again"),
 )
 """Commands whose module reads its own options: name, module with ``main(argv)``, sentence."""
 

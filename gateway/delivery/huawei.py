@@ -76,7 +76,7 @@ class HuaweiChannel:
     async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         """One attempt."""
         try:
-            body = fit(job.message, lambda message: _encode(_document(job, message, device.token)), len)
+            body = _encode(document(job, device.token, now_ms()))
         except PayloadTooLarge as error:
             return Outcome(status=Status.TERMINAL, provider=NAME, code="PayloadTooLarge", detail=str(error))
         token = await self._current_token()
@@ -139,7 +139,12 @@ def _outcome(reply: Reply) -> Outcome:
     return by_status(NAME, reply.status, code, wait_s)
 
 
-def _document(job: PushJob, message: Message, token: str) -> dict[str, Any]:
+def document(job: PushJob, token: str, at_ms: int) -> dict[str, Any]:
+    """The body of ``messages:send`` for one device, within the budget. Raises PayloadTooLarge."""
+    return fit(job.message, lambda message: _document(job, message, token, at_ms), lambda found: len(_encode(found)))
+
+
+def _document(job: PushJob, message: Message, token: str, at_ms: int) -> dict[str, Any]:
     notification: dict[str, Any] = {
         "title": message.title,
         "body": message.body,
@@ -151,7 +156,7 @@ def _document(job: PushJob, message: Message, token: str) -> dict[str, Any]:
     if message.image_url:
         notification["image"] = message.image_url
     data = data_facts(job, message)
-    android = {"ttl": f"{ttl_s(job, now_ms())}s", "notification": notification}
+    android = {"ttl": f"{ttl_s(job, at_ms)}s", "notification": notification}
     return {
         "validate_only": False,
         "message": {

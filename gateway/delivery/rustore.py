@@ -59,7 +59,7 @@ class RuStoreChannel:
     async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         """One attempt."""
         try:
-            body = fit(job.message, lambda message: _encode(_document(job, message, device.token)), len)
+            body = _encode(document(job, device.token, now_ms()))
         except PayloadTooLarge as error:
             return Outcome(status=Status.TERMINAL, provider=NAME, code="PayloadTooLarge", detail=str(error))
         reply = await self._client.post(self._url, self._headers, body, alone=alone)
@@ -78,11 +78,16 @@ class RuStoreChannel:
         await self._client.close()
 
 
-def _document(job: PushJob, message: Message, token: str) -> dict[str, Any]:
+def document(job: PushJob, token: str, at_ms: int) -> dict[str, Any]:
+    """The body of ``messages:send`` for one device, within the budget. Raises PayloadTooLarge."""
+    return fit(job.message, lambda message: _document(job, message, token, at_ms), lambda found: len(_encode(found)))
+
+
+def _document(job: PushJob, message: Message, token: str, at_ms: int) -> dict[str, Any]:
     shown = {"title": message.title, "body": message.body}
     if message.image_url:
         shown["image"] = message.image_url
-    android: dict[str, Any] = {"ttl": f"{ttl_s(job, now_ms())}s"}
+    android: dict[str, Any] = {"ttl": f"{ttl_s(job, at_ms)}s"}
     if message.deep_link:  # click_action_type 1 opens it as a link
         android["notification"] = {**shown, "click_action": message.deep_link, "click_action_type": 1}
     return {"message": {"token": token, "data": data_facts(job, message), "notification": shown, "android": android}}

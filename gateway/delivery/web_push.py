@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -94,7 +95,7 @@ class WebPushChannel:
         """One attempt."""
         try:
             subscription = self._known(read_subscription(device.token))
-            plain = fit(job.message, lambda message: _encode(_document(job, message)), len, BUDGET_BYTES)
+            plain = _encode(document(job))
             body = WebPusher(msgspec.to_builtins(subscription)).encode(plain)["body"]
         except PayloadTooLarge as error:
             return Outcome(status=Status.TERMINAL, provider=NAME, code="PayloadTooLarge", detail=str(error))
@@ -140,8 +141,16 @@ class WebPushChannel:
         return header
 
 
+def document(job: PushJob) -> dict[str, Any]:
+    """What the page's service worker gets: the members of ``showNotification``'s options, and our data.
+
+    Raises PayloadTooLarge.
+    """
+    encode = functools.partial(_document, job)
+    return fit(job.message, encode, lambda found: len(_encode(found)), BUDGET_BYTES)
+
+
 def _document(job: PushJob, message: Message) -> dict[str, Any]:
-    """What the page's service worker gets: the members of ``showNotification``'s options, and our data."""
     shown: dict[str, Any] = {"title": message.title, "body": message.body, "lang": message.locale}
     if message.image_url:
         shown["image"] = message.image_url
