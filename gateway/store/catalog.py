@@ -12,7 +12,6 @@ import bisect
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
-from enum import StrEnum
 from typing import Final, TypeVar
 
 import msgspec
@@ -21,7 +20,10 @@ from gateway.clock import now_ms
 from gateway.errors import NotFound, PreconditionFailed
 from gateway.store import keys
 from gateway.store.connection import Arg, Connection, Subscription
+from gateway.store.documents import KINDS, CatalogChanges, Change, Document, Documents, Kind
 from gateway.store.pointers import Label, Move, Pointer, Pointers, decode_committed
+
+__all__ = ["Catalog", "CatalogChanges", "CatalogNews", "Change", "Document", "Documents", "Kind"]
 
 BODIES_PER_CALL: Final = 200
 """Bodies read or written by one command: about half a megabyte of polygons."""
@@ -31,58 +33,6 @@ RELOAD_S: Final = 0.05
 """Pause before everything is loaded again because it changed meanwhile."""
 MAX_CATCH_UP: Final = 200
 """Versions that are caught up one by one; further behind, everything is loaded anew."""
-
-
-class Kind(StrEnum):
-    """What a document describes; the value is its Redis hash."""
-
-    GEOFENCE = "geofences"
-    OFFER = "offers"
-    POLICY = "policies"
-
-
-KINDS: Final = tuple(Kind)
-"""Kinds by the numbers that stored changes use, less one: only ever append."""
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one document. ``body`` is its JSON; ``extra`` what was computed once from it (a covering)."""
-
-    kind: Kind
-    id: str
-    version: int
-    body: bytes
-    extra: bytes = b""
-    at_ms: int = 0
-    author: str = ""
-
-
-Documents = list[Document]
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One document to put, or to delete where ``body`` is None.
-
-    ``expected`` is the version it must have now: None any, 0 none (it must not exist).
-    """
-
-    kind: Kind
-    id: str
-    body: bytes | None
-    extra: bytes = b""
-    expected: int | None = None
-
-
-class CatalogChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What brings a reader to ``version``: documents to put, and (kind, id) pairs to remove.
-
-    With ``is_complete`` the documents are the whole catalog, and whatever the reader held before goes.
-    """
-
-    version: int
-    is_complete: bool
-    documents: tuple[Document, ...]
-    removed: tuple[tuple[Kind, str], ...] = ()
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):

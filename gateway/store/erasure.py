@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.store import keys
-from gateway.store.claims import history_of
+from gateway.store.claiming import history_of
 from gateway.store.connection import Arg, Connection
 from gateway.store.pseudonyms import Pseudonyms, token_digest
 from gateway.store.users import Habits, User

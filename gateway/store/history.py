@@ -12,8 +12,9 @@ import msgspec
 
 from gateway.errors import NotFound
 from gateway.store import keys
-from gateway.store.catalog import KINDS, Catalog, Document, Kind
+from gateway.store.catalog import Catalog
 from gateway.store.connection import Connection
+from gateway.store.documents import KINDS, Document, Kind
 from gateway.store.pointers import Pointer, decode_committed
 
 KEPT_VERSIONS: Final = 500

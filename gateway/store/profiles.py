@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.clock import now_ms
 from gateway.store import keys
-from gateway.store.claims import past_pushes
+from gateway.store.claiming import past_pushes
 from gateway.store.connection import Connection
 from gateway.store.erasure import erase, erased_at_ms, export
 from gateway.store.pseudonyms import Pseudonyms, token_digest
