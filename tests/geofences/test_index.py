@@ -150,12 +150,10 @@ def test_a_circle_at_a_pole_holds_its_surroundings(lat: float, radius_m: float) 
 def test_a_circle_over_the_antimeridian_holds_both_sides() -> None:
     circle = Circle(LatLng(-17, 179.9995), 200)
     index = index_of(circle)
-    assert (
-        index.locate(-17, 179.999)
-        and index.locate(-17, -179.9999)
-        and index.locate(-17, 180)
-        and index.locate(-17, -180)
-    )
+    assert index.locate(-17, 179.999)
+    assert index.locate(-17, -179.9999)
+    assert index.locate(-17, 180)
+    assert index.locate(-17, -180)
     assert not index.locate(-17, -179.99)
 
 
@@ -192,7 +190,8 @@ def test_an_old_index_is_untouched_by_its_successors() -> None:
     later = index.updated([(other, cover(RING))], ["g000"])
     assert index.locate(1, 1) == ("g000",)
     assert later.locate(1, 1) == ("other",)
-    assert "g000" in index and "g000" not in later
+    assert "g000" in index
+    assert "g000" not in later
 
 
 def test_what_is_put_and_removed_at_once_is_put() -> None:
