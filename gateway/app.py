@@ -21,6 +21,7 @@ from gateway import ingest, ops
 from gateway.catalog.live import LiveCatalog
 from gateway.console.serve import routes as console_routes
 from gateway.counting import LiveCounters
+from gateway.delivery.in_app import InAppChannel
 from gateway.errors import ConfigError, Unavailable
 from gateway.logs import Log
 from gateway.metrics import Metrics
@@ -108,7 +109,7 @@ async def sending(settings: Settings, store: Store, metrics: Metrics) -> AsyncIt
     async with open_providers(settings) as channels:
         sender = Sender(
             store,
-            channels,
+            channels | {"in_app": InAppChannel(store.inbox)},
             metrics,
             sends_in_flight=settings.sends_in_flight,
             takeover_s=settings.outbox_takeover_s,

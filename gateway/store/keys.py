@@ -90,6 +90,11 @@ def deferred(partition: int, user_id: str) -> str:
     return f"gp:{{p{partition:02}}}:u:{user_id}:deferred"
 
 
+def inbox(partition: int, user_id: str) -> str:
+    """Hash of the offers that wait in the user's app."""
+    return f"gp:{{p{partition:02}}}:u:{user_id}:inbox"
+
+
 def deferred_due(partition: int) -> str:
     """Sorted set of users by when the first of their deferred decisions is due."""
     return f"gp:{{p{partition:02}}}:deferred"
@@ -132,7 +137,7 @@ def offer_statistics(offer_id: str, day: str) -> str:
 
 def of_user(partition: int, user_id: str) -> tuple[str, ...]:
     """Every key that holds something of one user under his own name."""
-    parts = (presence, pushes, profile, behaviour, outcomes, traces, deferred)
+    parts = (presence, pushes, profile, behaviour, outcomes, traces, deferred, inbox)
     return tuple(part(partition, user_id) for part in parts)
 
 

@@ -21,6 +21,7 @@ from gateway.store.dead_letters import DeadLetters
 from gateway.store.deferrals import Deferrals
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.history import History
+from gateway.store.inbox import Inbox
 from gateway.store.outbox import Outbox
 from gateway.store.outcomes import Outcomes
 from gateway.store.presence import PresenceStore
@@ -53,6 +54,7 @@ class Store:
     behaviour: Behaviour
     outcomes: Outcomes
     deferrals: Deferrals
+    inbox: Inbox
     traces: Traces
     catalog: Catalog
     history: History
@@ -131,6 +133,7 @@ class Store:
             behaviour=Behaviour(connection, partitions, profiles),
             outcomes=Outcomes(connection, partitions),
             deferrals=Deferrals(connection, partitions),
+            inbox=Inbox(connection, partitions),
             traces=Traces(connection, partitions, kept_s=settings.decision_trace_ttl_s),
             catalog=catalog,
             history=History(connection, catalog),
