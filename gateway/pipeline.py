@@ -57,6 +57,20 @@ class Pipeline:
 
                 await self._advance(snapshot, list(walks), move, received_at_ms)
 
+    def is_over(self, pings: Sequence[Ping]) -> bool:
+        """Whether none of a few pings can change anything; then they are counted and need not be handled.
+
+        The same question as ``handle`` asks first, without arrays: for a ping alone a tenth of the cost.
+        """
+        snapshot = self._catalog.current
+        index, stores, is_present = snapshot.index, snapshot.stores, self._store.present.is_maybe_present
+        for ping in pings:
+            lat, lng = ping.lat, ping.lng
+            if is_present(ping.user_id) or index.locate(lat, lng) or index.near(lat, lng) or _may_visit(stores, ping):
+                return False
+        self._metrics.pings.inc(len(pings))
+        return True
+
     async def tick(self, user_ids: Sequence[str], now_ms: int) -> None:
         """Step users without a ping: what time alone brings about (dwell, silence)."""
         snapshot = self._catalog.current

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.ingest.events import post_events
-from gateway.ingest.gathering import GATHERER, Gatherer
+from gateway.ingest.intake import INTAKE, Intake
 from gateway.ingest.lines import LINES, Lines
 from gateway.ingest.pings import post_pings
 from gateway.ingest.stream import open_stream
@@ -19,8 +19,9 @@ OPERATIONS: tuple[Operation, ...] = (post_pings, open_stream, post_events)
 
 def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
-    app[GATHERER] = Gatherer(app[CONTEXT].pipeline.handle)
-    lines = app[LINES] = Lines(StreamSessions(app[CONTEXT].store.connection))
+    context = app[CONTEXT]
+    app[INTAKE] = Intake(context.pipeline, context.settings.max_pings_in_flight)
+    lines = app[LINES] = Lines(StreamSessions(context.store.connection))
     app.add_routes(routes_of(OPERATIONS))
 
     async def end_lines(_app: web.Application) -> None:

@@ -7,8 +7,7 @@ from aiohttp import web
 
 from gateway.clock import now_ms
 from gateway.ingest.decode import JSON_TYPE, Rejected, WirePing, decode_pings
-from gateway.ingest.gathering import GATHERER
-from gateway.web.admission import ADMISSION
+from gateway.ingest.intake import INTAKE
 from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
@@ -47,8 +46,7 @@ async def post_pings(request: web.Request) -> web.StreamResponse:
     for refused in decoded.rejected:
         context.metrics.pings_rejected.labels(refused.code).inc()
     if decoded.pings:
-        with request.app[ADMISSION].admitted(len(decoded.pings)):
-            await request.app[GATHERER].take(decoded.pings, received_at_ms)
+        await request.app[INTAKE].take(decoded.pings, received_at_ms)
     if not decoded.rejected:
         body = b'{"accepted":%d,"rejected":[]}' % len(decoded.pings)
         return web.Response(status=202, body=body, content_type=JSON_TYPE)

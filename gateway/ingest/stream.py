@@ -26,9 +26,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from gateway.clock import now_ms
 from gateway.errors import BadRequest, GeopushError
 from gateway.ingest.decode import JSON_TYPE, Decoded, Rejected, decode_pings
-from gateway.ingest.gathering import GATHERER
+from gateway.ingest.intake import INTAKE
 from gateway.ingest.lines import LINES, NO_PING, Line
-from gateway.web.admission import ADMISSION
 from gateway.web.auth import IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Parameter, operation
@@ -79,12 +78,11 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
     return socket
 
 
-class _Intake:
+class _Backlog:
     """What one connection sent and was not handled yet: one batch is under way, the next gathers meanwhile."""
 
     def __init__(self, request: web.Request, line: Line) -> None:
-        self._gatherer = request.app[GATHERER]
-        self._admission = request.app[ADMISSION]
+        self._intake = request.app[INTAKE]
         self._line = line
         self._frames: list[Decoded] = []
         self._waiting_pings = 0
@@ -125,8 +123,7 @@ class _Intake:
         received_at_ms = now_ms()
         for pause_s in (*RETRY_S, None):
             try:
-                with self._admission.admitted(len(pings)):
-                    await self._gatherer.take(pings, received_at_ms)
+                await self._intake.take(pings, received_at_ms)
             except GeopushError as error:
                 if not error.retryable or pause_s is None:
                     return False
@@ -138,7 +135,7 @@ class _Intake:
 
 async def _take_frames(request: web.Request, socket: web.WebSocketResponse[bool], line: Line) -> None:
     max_pings, bound_to = request.app[CONTEXT].settings.max_batch_pings, request[IDENTITY].user_id
-    intake = _Intake(request, line)
+    backlog = _Backlog(request, line)
     try:
         while True:
             frame = await socket.receive()
@@ -148,6 +145,6 @@ async def _take_frames(request: web.Request, socket: web.WebSocketResponse[bool]
                 decoded = decode_pings(frame.data, JSON_TYPE, max_pings, bound_to)
             except GeopushError as error:
                 decoded = Decoded([], [Rejected(NO_PING, error.code, error.detail)])
-            await intake.put(decoded)
+            await backlog.put(decoded)
     finally:
-        await intake.finish()
+        await backlog.finish()

@@ -18,12 +18,9 @@ from gateway.errors import Forbidden, Unauthorized
 REMEMBER_S = 5.0
 """Seconds that a verification is remembered: one Redis call per key and worker in 5 s, soon over after revoking."""
 MAX_REMEMBERED = 10_000
-"""Keys remembered at once, refusals included: bounds what guessing can fill."""
+"""Keys remembered at once."""
 SCOPES = ("ingest", "events", "ops", "admin")
 """What a key may be allowed: send pings and register devices, report events, run operations, hand out keys."""
-
-
-_BEARER = frozenset({"Bearer", "bearer", "BEARER"})
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -61,31 +58,33 @@ class Doorkeeper:
         """``verify`` asks the store; ``clock`` gives monotonic seconds."""
         self._verify = verify
         self._clock = clock
-        self._known: dict[str, tuple[float, Identity | None]] = {}
+        self._known: dict[str, tuple[float, Identity]] = {}
+
+    def known(self, header: str) -> Identity | None:
+        """The identity behind an Authorization header that was admitted within ``REMEMBER_S``; None to ask anew."""
+        held = self._known.get(header)
+        return held[1] if held is not None and held[0] > self._clock() else None
 
     async def admit(self, request: web.Request, scopes: frozenset[str]) -> Identity:
         """The identity behind the Authorization header. Raises Unauthorized, or Forbidden without one of ``scopes``."""
-        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        if scheme not in _BEARER or not secret:
-            raise Unauthorized("send an API key: Authorization: Bearer <key>")
-        known = self._known.get(secret)
-        identity = known[1] if known is not None and known[0] > self._clock() else await self.identify(secret)
+        header = request.headers.get("Authorization", "")
+        identity = self.known(header)
         if identity is None:
-            raise Unauthorized("this API key is unknown, expired or revoked")
+            identity = await self._asked(header)
         if scopes.isdisjoint(identity.scopes):
             identity.require(scopes)
         return identity
 
-    async def identify(self, secret: str) -> Identity | None:
-        """The identity behind ``secret``; None if it opens nothing."""
-        now = self._clock()
-        known = self._known.get(secret)
-        if known is not None and known[0] > now:
-            return known[1]
-        identity = await self._verify(secret)
+    async def _asked(self, header: str) -> Identity:
+        scheme, _, secret = header.partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            raise Unauthorized("send an API key: Authorization: Bearer <key>")
+        identity = await self._verify(secret.strip())
+        if identity is None:
+            raise Unauthorized("this API key is unknown, expired or revoked")
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        self._known[secret] = (now + REMEMBER_S, identity)
+        self._known[header] = (self._clock() + REMEMBER_S, identity)
         return identity
 
     def forget(self) -> None:

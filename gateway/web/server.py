@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.web.admission import ADMISSION, Admission
 from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity
 from gateway.web.context import CONTEXT, Context
 from gateway.web.problems import nothing_here
@@ -16,7 +15,7 @@ LINGER_S = 1.0
 
 
 def application(context: Context) -> web.Application:
-    """An application without routes yet, with what all rooms share: the context, who is let in, and how much."""
+    """An application without routes yet, with what all rooms share: the context, and who is let in."""
     app = web.Application()
 
     async def verify(secret: str) -> Identity | None:
@@ -25,7 +24,6 @@ def application(context: Context) -> web.Application:
 
     app[CONTEXT] = context
     app[DOORKEEPER] = Doorkeeper(verify)
-    app[ADMISSION] = Admission(context.settings.max_pings_in_flight)
     return app
 
 

@@ -56,7 +56,7 @@ class OwnTracks:
         set_aside: list[Rejected] = []
         dialect = ""
         for index, message in enumerate(messages):
-            if message.get("_type") not in {"location", "transition"}:
+            if message.get("_type") not in ("location", "transition"):
                 continue
             tst = number(message.get("tst"))
             if tst is not None and call.received_at_ms / 1000 - tst > IMPOSSIBLE_AGE_S:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.clock import now_ms
 from gateway.errors import Unavailable
-from gateway.ingest.gathering import Gatherer
+from gateway.ingest.intake import Intake
 from gateway.ingest.stream import MAX_FRAME_BYTES
 from tests.gateway.conftest import Http
 
@@ -162,7 +162,7 @@ async def test_a_client_is_sent_away_when_its_pings_cannot_be_handled_and_may_re
         await socket.send_str(json.dumps(ping()))
         await acknowledged(socket, 1)
         with monkeypatch.context() as outage:
-            outage.setattr(Gatherer, "take", unavailable)
+            outage.setattr(Intake, "take", unavailable)
             await socket.send_str(json.dumps(ping()))
             while (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.BINARY:
                 pass
