@@ -1,6 +1,7 @@
 """The offer document: what a marketer writes, typed and strict.
 
-Every field is described in docs/offers.md. What the fields mean together is checked in ``rules.checks``.
+Every field is described in docs/offers.md. What the fields mean together is checked in ``rules.checks``. Documents hold
+no cycles, so the collector need not look at fifty thousand of them (``gc=False``).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Status(StrEnum):
     ENDED = "ended"
 
 
-class Targets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Targets(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """The stores an offer belongs to: by id, by tag, or every one. The union counts."""
 
     geofences: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class Targets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     all: bool = False
 
 
-class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Trigger(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """What has to happen. ``nth_visit`` counts this user's visits of this store, ``within_days`` back from now."""
 
     type: TransitionKind
@@ -57,14 +58,14 @@ class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     delay_s: Annotated[int, Meta(ge=0, le=7 * 86_400)] = 0
 
 
-class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Campaign(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """From ``start`` up to ``end``; a bare date as end means through the end of that day."""
 
     start: Instant | None = None
     end: Instant | None = None
 
 
-class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Window(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A weekly window on the store's clock; one that ends before it starts runs past midnight."""
 
     start: ClockTime
@@ -72,14 +73,14 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     days: Annotated[tuple[Day, ...], Meta(min_length=1)] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-class DateException(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class DateException(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """What holds on one date in place of opening hours and weekly windows: "closed" or "10:00-13:00,14:00-16:00"."""
 
     date: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     hours: Annotated[str, Meta(pattern=r"^(closed|\d{2}:\d{2}-\d{2}:\d{2}(,\d{2}:\d{2}-\d{2}:\d{2})*)$")]
 
 
-class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Button(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """An action button; title and link are Liquid."""
 
     id: Name
@@ -87,7 +88,7 @@ class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     link: Text = ""
 
 
-class MessageTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class MessageTemplate(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A message in one language; texts and links are Liquid. ``campaign_tags`` are added to every http(s) link."""
 
     title: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -102,7 +103,7 @@ class MessageTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     data: dict[str, str] = {}
 
 
-class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Variant(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """One arm of an experiment; without messages of its own it sends the offer's."""
 
     name: Name
@@ -110,7 +111,7 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     messages: dict[str, MessageTemplate] = {}
 
 
-class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Experiment(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Who gets which text, and who gets none. ``salt`` fixes the assignment; by default it is the offer's id."""
 
     variants: Annotated[tuple[Variant, ...], Meta(max_length=16)] = ()
@@ -120,7 +121,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """Users per arm before a winner may be named; 0 never names one."""
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Offer(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A local offer. ``version`` and ``created_at_ms`` are the catalog's: what a client sends there is replaced."""
 
     id: Name

@@ -21,7 +21,7 @@ Seconds = Annotated[int, Meta(ge=0, le=400 * DAY_S)]
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
-class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class QuietHours(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """No push between ``start`` and ``end`` on the wall clock where the shopper is; may run past midnight.
 
     ``drop`` forgets the transition; ``defer_if_still_inside`` decides again at ``end`` if they are still there.
@@ -33,7 +33,7 @@ class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     enabled: bool = True
 
 
-class Cooldowns(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Cooldowns(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """The shortest time between two pushes of one user that share something; 0 is none, absent is the brand's."""
 
     user_offer_s: Seconds | None = None
@@ -42,7 +42,7 @@ class Cooldowns(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     min_gap_s: Seconds | None = None
 
 
-class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Cap(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """At most ``max`` pushes of one user within ``scope``, in a rolling window or in a calendar day of the user's."""
 
     scope: Literal["user", "brand", "offer", "store"]
@@ -54,7 +54,7 @@ class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 AttributeType = Literal["string", "int", "double", "bool", "list", "map"]
 
 
-class BrandPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class BrandPolicy(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """The brand's document, ``PUT /v1/policy``. Every default is SEMANTICS' own.
 
     ``attributes`` declares what a user's profile may hold; once it names any, an audience that reads another

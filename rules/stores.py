@@ -49,7 +49,7 @@ class Store:
                 self.hours_fault = str(error)
         self.exceptions = _exceptions(properties)
         known = {name: value for name, value in properties.items() if value is not None}
-        self.properties = {"id": geofence.id, "tags": sorted(geofence.tags), **known}
+        self.properties = {**known, "id": geofence.id, "tags": sorted(geofence.tags)}
 
     def holidays(self, source: str) -> tuple[str | None, tuple[float, float] | None]:
         """How ``opening_hours`` finds the public holidays that an expression names: by country, else by place.
