@@ -140,4 +140,6 @@ def _cut(shape: BaseGeometry) -> Polygon | MultiPolygon:
         window = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
         piece = translate(shapely.intersection(shape, window), xoff=-360 * turn)
         pieces += [p for p in shapely.get_parts(piece) if isinstance(p, Polygon) and not p.is_empty]
-    return pieces[0] if len(pieces) == 1 else MultiPolygon(pieces)
+    # a ring round a pole is cut into neighbours that share an edge
+    joined = shapely.union_all(pieces)
+    return joined if isinstance(joined, Polygon | MultiPolygon) else MultiPolygon(pieces)
