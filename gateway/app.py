@@ -112,6 +112,7 @@ async def sending(settings: Settings, store: Store, metrics: Metrics) -> AsyncIt
             channels | {"in_app": InAppChannel(store.inbox)},
             metrics,
             sends_in_flight=settings.sends_in_flight,
+            per_minute={"fcm": settings.fcm_per_minute},
             takeover_s=settings.outbox_takeover_s,
             grace_s=settings.shutdown_grace_s,
         )

@@ -37,6 +37,15 @@ class Metrics:
         self.deliveries = Counter(
             "geopush_deliveries", "Delivery attempts, by channel and status.", ["channel", "status"], registry=r
         )
+        self.tokens_refused = Counter(
+            "geopush_tokens_refused",
+            "Device tokens that a provider called gone or wrong.",
+            ["channel", "state"],
+            registry=r,
+        )
+        self.dead_letters = Counter(
+            "geopush_dead_letters", "Pushes given up, by channel and status.", ["channel", "status"], registry=r
+        )
         self.outbox_depth = Gauge(
             "geopush_outbox_depth", "Outbox entries not yet acknowledged.", registry=r, multiprocess_mode="livemax"
         )

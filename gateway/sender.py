@@ -51,14 +51,21 @@ class Sender:
         metrics: Metrics,
         *,
         sends_in_flight: int = 200,
+        per_minute: Mapping[str, int] | None = None,
         takeover_s: float = 30.0,
         grace_s: float = 10.0,
     ) -> None:
-        """``sends_in_flight`` for each channel. Build it inside the running loop; it does not close the channels."""
+        """``sends_in_flight`` for each channel, and ``per_minute`` by platform where there is a quota.
+
+        Build it inside the running loop; it does not close the channels.
+        """
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._store = store
         self._metrics = metrics
-        self._courier = Courier(channels, metrics, limits=LaneLimits(in_flight=sends_in_flight))
+        limits = {
+            name: LaneLimits(in_flight=sends_in_flight, per_s=_per_s(per_minute or {}, name)) for name in channels
+        }
+        self._courier = Courier(channels, metrics, limits=limits)
         self._settler = Settler(store, metrics)
         self._takeover_s = takeover_s
         self._grace_s = grace_s
@@ -145,6 +152,11 @@ class Sender:
                 await self._settler.settle(Settlement(entry, job, delivery, now_ms()))
         finally:
             del self._held[entry.entry_id]
+
+
+def _per_s(per_minute: Mapping[str, int], channel: str) -> float | None:
+    quota = per_minute.get(channel.partition(":")[0])
+    return None if quota is None else quota / 60
 
 
 def _addresses(devices: Sequence[profiles.Device]) -> list[Device]:

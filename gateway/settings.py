@@ -106,6 +106,11 @@ class Settings:
     transport: Literal["http2", "stock"] = _setting(
         "http2", "How APNs and FCM are reached: our HTTP/2 client, or the libraries' own (aioapns, firebase-admin)."
     )
+    fcm_per_minute: int = _setting(
+        600_000,
+        "Most pushes a minute that one sender gives to an FCM project; the project's quota by default.",
+        least=1,
+    )
     send_timeout_s: float = _setting(10.0, "Longest that one attempt may take, connecting included.", least=0.1)
     webhook_url: str = _setting("", "Endpoint of the webhook channel, https://.")
     webhook_secret: str | None = _setting(

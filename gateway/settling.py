@@ -104,19 +104,29 @@ class Settler:
             await store.activity.publish([self._event(settled) for settled in batch])
 
     async def _forget_tokens(self, batch: Sequence[Settlement]) -> None:
-        gone = [
-            (settled.job.user_id, attempt.device.token, attempt.outcome.token_invalid_since_ms)
+        refused = [
+            (settled.job.user_id, attempt.device, attempt.outcome)
             for settled in batch
             for attempt in settled.delivery.attempts
-            if attempt.outcome.token_state is TokenState.GONE
+            if attempt.outcome.token_state is not TokenState.GOOD
+        ]
+        for _, _, outcome in refused:
+            self._metrics.tokens_refused.labels(outcome.provider, outcome.token_state).inc()
+        gone = [
+            (user_id, device.token, outcome.token_invalid_since_ms)
+            for user_id, device, outcome in refused
+            if outcome.token_state is TokenState.GONE
         ]
         await asyncio.gather(*(self._store.profiles.remove_token(*token) for token in gone))
 
     def _count(self, batch: Sequence[Settlement]) -> None:
         for settled in batch:
-            job, status = settled.job, settled.delivery.outcome.status
+            job, outcome = settled.job, settled.delivery.outcome
+            status = outcome.status
             if status is Status.ACCEPTED:
                 self._metrics.ping_to_accepted_s.observe(max(0, settled.at_ms - job.received_at_ms) / 1000)
+            else:
+                self._metrics.dead_letters.labels(outcome.provider or "none", status).inc()
             self._store.statistics.count(
                 settled.at_ms,
                 job.offer_id,

@@ -69,7 +69,7 @@ class Courier:
         channels: Mapping[str, Channel],
         metrics: Metrics,
         *,
-        limits: LaneLimits | None = None,
+        limits: Mapping[str, LaneLimits] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Build it inside the running loop. The courier does not close the channels.
@@ -77,7 +77,8 @@ class Courier:
         ``channels`` by platform; further apps of a platform as ``apns:topic`` and ``fcm:project``, which a device
         names in its ``app``.
         """
-        self._lanes = {name: Lane(channel, limits or LaneLimits()) for name, channel in channels.items()}
+        limits = limits or {}
+        self._lanes = {name: Lane(channel, limits.get(name, LaneLimits())) for name, channel in channels.items()}
         self._metrics = metrics
         self._backoff = backoff or Backoff()
 

@@ -87,8 +87,10 @@ def polite(conversation: Conversation, stream_id: int, _request: Request) -> Non
 class MisbehavingServer:
     """``async with MisbehavingServer(certificate) as server: server.behave = …``; one behaviour at a time."""
 
-    def __init__(self, certificate: Path) -> None:
+    def __init__(self, certificate: Path, *, client_authority: Path | None = None) -> None:
+        """With ``client_authority`` only clients with a certificate of that authority are let in."""
         self._certificate = certificate
+        self._client_authority = client_authority
         self.behave: Behaviour = polite
         self.requests: list[Request] = []
         self.connections: set[Http2Protocol] = set()
@@ -98,6 +100,9 @@ class MisbehavingServer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._certificate)
         context.set_alpn_protocols(["h2"])
+        if self._client_authority is not None:
+            context.load_verify_locations(self._client_authority)
+            context.verify_mode = ssl.CERT_REQUIRED
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._converse, "127.0.0.1", 0, ssl=context)
         self.port: int = self._server.sockets[0].getsockname()[1]

@@ -11,6 +11,7 @@ import itertools
 import tracemalloc
 from collections import Counter
 
+import msgspec
 import pytest
 from h2.errors import ErrorCodes
 
@@ -147,6 +148,7 @@ async def test_g_a_burst_over_the_flow_control_window_is_delivered_whole(
         ("empty-data", Status.ACCEPTED, ""),
         ("ok-with-text", Status.ACCEPTED, ""),
         ("half-body", Status.RETRY, "reset"),
+        ("torn-connection", Status.RETRY, "reset"),
         ("not-utf8", Status.TERMINAL, "status_400"),
     ],
 )
@@ -168,6 +170,9 @@ async def test_h_an_odd_body_is_read_for_what_it_says(
             case "half-body":
                 conversation.begin_reply(stream_id, 400, 100, b'{"reason":')
                 conversation.reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+            case "torn-connection":
+                conversation.begin_reply(stream_id, 400, 100, b'{"reason":')
+                conversation.drop()
             case "not-utf8":
                 conversation.reply(stream_id, 400, b'{"reason":"\xff"}')
 
@@ -241,6 +246,17 @@ async def test_a_wrong_clock_is_cured_by_the_date_of_the_refusal(server: Misbeha
     assert {outcome.status for outcome in first} <= {Status.REAUTHENTICATE, Status.ACCEPTED}
     assert {outcome.status for outcome in await send_many(apns, ["fine"] * 30)} == {Status.ACCEPTED}
     assert len(set(tokens)) == 2
+
+
+async def test_a_certificate_identifies_us_where_there_is_no_key(identity: Identity) -> None:
+    async with MisbehavingServer(identity.server_file, client_authority=identity.ca_file) as server:
+        app = msgspec.structs.replace(
+            app_at(identity, server.port), key_file=None, certificate_file=identity.server_file
+        )
+        channel = ApnsChannel(Http2Apns(app))
+        assert (await send(channel)).status is Status.ACCEPTED
+        assert "authorization" not in server.requests[0].headers
+        await channel.close()
 
 
 async def test_no_outcome_carries_the_device_token(server: MisbehavingServer, apns: ApnsChannel) -> None:

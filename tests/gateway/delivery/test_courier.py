@@ -42,7 +42,8 @@ class Scripted:
 
 
 def courier(*channels: Scripted, limits: LaneLimits | None = None) -> Courier:
-    return Courier({channel.name: channel for channel in channels}, Metrics(), limits=limits, backoff=AT_ONCE)
+    each = {channel.name: limits or LaneLimits() for channel in channels}
+    return Courier({channel.name: channel for channel in channels}, Metrics(), limits=each, backoff=AT_ONCE)
 
 
 async def test_it_goes_to_one_device_and_no_other() -> None:
@@ -159,3 +160,22 @@ async def test_no_more_than_so_many_are_in_flight() -> None:
     phone = [a_device("apns", "phone")]
     await asyncio.gather(*(bringing.deliver(a_job(), phone, asyncio.Event()) for _ in range(100)))
     assert most == 7
+
+
+async def test_a_lane_keeps_its_providers_quota() -> None:
+    channel = Scripted(phone=[ACCEPTED])
+    bringing = courier(channel, limits=LaneLimits(per_s=100.0, burst=10))
+    started = asyncio.get_running_loop().time()
+    phone = [a_device("apns", "phone")]
+    await asyncio.gather(*(bringing.deliver(a_job(), phone, asyncio.Event()) for _ in range(30)))
+    assert asyncio.get_running_loop().time() - started >= 0.19
+
+
+async def test_a_device_of_another_app_goes_over_that_apps_lane() -> None:
+    first, second = Scripted(phone=[ACCEPTED]), Scripted(phone=[ACCEPTED])
+    bringing = Courier({"apns": first, "apns:kiosk": second}, Metrics())
+    for app, lane in (("kiosk", second), ("", first), ("unknown", first)):
+        device = Device(device_id="1", platform="apns", token="phone", app=app)
+        before = len(lane.sent)
+        await bringing.deliver(a_job(), [device], asyncio.Event())
+        assert len(lane.sent) == before + 1
