@@ -18,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for name, module, _ in _DELEGATED:
             if words[:1] == [name]:
-                return int(importlib.import_module(module).main(words[1:]) or 0)
+                place, _, function = module.partition(":")
+                return int(getattr(importlib.import_module(place), function or "main")(words[1:]) or 0)
         options = _parser().parse_args(words)
         return int(options.run(options))
     except ConfigError as error:
@@ -61,10 +62,13 @@ def _parser() -> argparse.ArgumentParser:
 _DELEGATED = (
     ("replay", "gateway.offline.replay", "run the engine over a file of pings and write its events"),
     ("score", "gateway.offline.score", "score visit attribution against true visits"),
+    ("backtest", "gateway.offline.backtest", "run a file of pings against draft offers"),
+    ("export", "gateway.offline.campaign:export_main", "write a gateway's catalog to a folder"),
+    ("apply", "gateway.offline.campaign:apply_main", "make a gateway's catalog what a folder says"),
     ("sandbox", "gateway.delivery.sandbox.__main__", "run the local APNs and FCM stand-in"),
     ("dead-letters", "gateway.delivery.letters", "list pushes that were given up, and try them again"),
 )
-"""Commands whose module reads its own options: name, module with ``main(argv)``, sentence."""
+"""Commands whose module reads its own options: name, module with ``main(argv)`` (or the function after the colon), sentence."""
 
 
 def _add_setting_options(parser: argparse.ArgumentParser) -> None:

@@ -67,7 +67,6 @@ async def _text(journey: Journey, path: str) -> str:
         return await response.text()
 
 
-
 async def test_what_a_shopper_did_a_second_ago_decides_the_next_ping(journey: Journey) -> None:
     """Who looked at shoes and then walks in gets the offer for people who looked at shoes; others do not."""
     await open_shop(journey, audience='"viewed:shoes" in events && events["viewed:shoes"].count_7d >= 1')
