@@ -68,7 +68,7 @@ _DELEGATED = (
     ("sandbox", "gateway.delivery.sandbox.__main__", "run the local APNs and FCM stand-in"),
     ("dead-letters", "gateway.delivery.letters", "list pushes that were given up, and try them again"),
 )
-"""Commands whose module reads its own options: name, module with ``main(argv)`` (or the function after the colon), sentence."""
+"""Commands that read their own options: name, module (and its function, else ``main``), sentence."""
 
 
 def _add_setting_options(parser: argparse.ArgumentParser) -> None:
