@@ -51,10 +51,15 @@ class StaySettings:
     """…and above this it ends; the gap keeps it from flapping."""
     drift_m: float = 32.0
     """A stay also ends when the recent position is further than this and one sigma from its mean: across the street."""
+    first_mps: float = 3.0
+    """Speed believed of a user first seen without one: it fades over the half minute that positions need to tell."""
     ride_mps: float = 5.0
-    """Faster than anyone runs: a vehicle…"""
+    """Faster than anyone runs: a vehicle."""
+    walk_min_mps: float = 0.5
+    walk_max_mps: float = 3.0
+    """Walking is between these; a car braking passes through them in a moment."""
     walk_after_ride_s: float = 15.0
-    """…after which this much walking must come before a stay: no stays at traffic lights."""
+    """After a ride, this much walking must come before a stay: no stays at traffic lights."""
     max_gap_s: float = 300.0
     """Silence longer than this ends a stay: nobody can say where the phone was."""
     max_weight_s: float = 10.0
@@ -114,7 +119,8 @@ _REANCHOR_M = 3_000.0
 
 
 def _accuracy_m(ping: Ping) -> float:
-    return UNKNOWN_ACCURACY_M if ping.accuracy_m is None else max(_BEST_ACCURACY_M, ping.accuracy_m)
+    # In this order, for max() answers its first argument where that is NaN.
+    return UNKNOWN_ACCURACY_M if ping.accuracy_m is None else max(ping.accuracy_m, _BEST_ACCURACY_M)
 
 
 def is_usable(ping: Ping, settings: StaySettings) -> bool:
@@ -125,7 +131,7 @@ def is_usable(ping: Ping, settings: StaySettings) -> bool:
 def begun(ping: Ping, settings: StaySettings) -> Stay:
     """The record of a user seen for the first time, or again after a long silence: taken to be moving."""
     accuracy = _accuracy_m(ping)
-    speed = settings.leave_mps if ping.speed_mps is None else ping.speed_mps
+    speed = settings.first_mps if ping.speed_mps is None else ping.speed_mps
     noise = max(settings.min_sigma_m, accuracy * SIGMA_PER_ACCURACY) ** 2
     return Stay(
         ping.lat, ping.lng, ping.at_ms, 0.0, 0.0, 0.0, 0.0, speed, settings.walk_after_ride_s, 0, accuracy, accuracy,
@@ -147,7 +153,7 @@ def advanced(stay: Stay, ping: Ping, settings: StaySettings) -> Stay:
     fast_x, fast_y = stay.fast_x, stay.fast_y
     if math.hypot(x - fast_x, y - fast_y) > settings.outlier_m + settings.outlier_mps * dt:
         if stay.outliers >= settings.max_outliers:
-            return begun(ping, settings)
+            return msgspec.structs.replace(begun(ping, settings), walked_s=0.0)
         return msgspec.structs.replace(stay, outliers=stay.outliers + 1)
     # Implicit steps of first-order filters: stable for any gap, and free of exp().
     gain = dt / (settings.fast_s + dt)
@@ -157,17 +163,20 @@ def advanced(stay: Stay, ping: Ping, settings: StaySettings) -> Stay:
     slow_x = stay.slow_x + gain * (x - stay.slow_x)
     slow_y = stay.slow_y + gain * (y - stay.slow_y)
     pace = settings.bend_ratio * math.hypot(fast_x - slow_x, fast_y - slow_y) / (settings.slow_s - settings.fast_s)
-    if ping.speed_mps is not None:
-        pace += settings.speed_trust_ratio * (ping.speed_mps - pace)
+    if ping.speed_mps is None:
+        stride = math.hypot(fast_x - stay.fast_x, fast_y - stay.fast_y) / dt
+    else:
+        stride = ping.speed_mps
+        pace += settings.speed_trust_ratio * (stride - pace)
+    walked_s = stay.walked_s
+    if stride > settings.ride_mps:
+        walked_s = 0.0
+    elif settings.walk_min_mps < stride < settings.walk_max_mps:
+        walked_s += dt
     gain = dt / (settings.speed_s + dt)
     speed = stay.speed_mps + gain * (pace - stay.speed_mps)
     accuracy_m = stay.accuracy_m + gain * (accuracy - stay.accuracy_m)
     street_accuracy_m = stay.street_accuracy_m
-    walked_s = stay.walked_s
-    if pace > settings.ride_mps:
-        walked_s = 0.0
-    elif pace > 0.5:
-        walked_s += dt
     sigma = max(settings.min_sigma_m, accuracy_m * SIGMA_PER_ACCURACY)
     since_ms = stay.since_ms
     is_over = since_ms is not None and (
