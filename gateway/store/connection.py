@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.errors import ConfigError, Unavailable
+from gateway.store.packing import pack_in_c
 from gateway.store.scripts import SCRIPTS, Script
 
 Arg = bytes | str | int | float
@@ -194,6 +195,7 @@ def _open(url: str, connect_timeout_s: float, command_timeout_s: float) -> Conne
         retry=once,
         **common,
     )
+    pack_in_c(pool)
     patient = Redis.from_url(url, retry=once, **common)
     return Connection(Redis(connection_pool=pool), patient, _listener(url, never, common), command_timeout_s)
 
