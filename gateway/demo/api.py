@@ -36,8 +36,12 @@ class Api:
     async def activity(self) -> AsyncIterator[dict[str, Any]]:
         """Every event of ``GET /v1/activity`` (server-sent events) until the gateway ends the stream."""
         timeout = aiohttp.ClientTimeout(total=None)
-        async with self._session.get(self._url + "/v1/activity", headers=self._headers, timeout=timeout) as response:
-            response.raise_for_status()
-            async for line in response.content:
-                if line.startswith(b"data:"):
-                    yield json.loads(line[5:])
+        url = self._url + "/v1/activity"
+        try:
+            async with self._session.get(url, headers=self._headers, timeout=timeout) as response:
+                response.raise_for_status()
+                async for line in response.content:
+                    if line.startswith(b"data:"):
+                        yield json.loads(line[5:])
+        except aiohttp.ClientError as error:
+            raise Unavailable(f"GET /v1/activity: {error}") from error

@@ -57,10 +57,7 @@ async def _run(seconds: float | None, port: int) -> int:
             aiohttp.ClientSession() as session,
         ):
             api = Api(session, child.url, child.admin_key)
-            await api.call("PUT", "/v1/policy", POLICY)
-            await api.call("POST", "/v1/geofences/import", collection)
-            for document in documents:
-                await api.call("PUT", f"/v1/offers/{document['id']}", document)
+            await _furnish(api, collection, documents)
             key = (await api.call("POST", "/v1/keys", {"name": "demo phones", "scopes": ["ingest"]}))["secret"]
             narrator.opening(
                 child.url, child.admin_key, child.announcement, len(collection["features"]), len(documents), SHOPPERS
@@ -74,6 +71,14 @@ async def _run(seconds: float | None, port: int) -> int:
     summary = tally.summary()
     print(json.dumps(summary), flush=True)
     return 0 if all(summary["pushes_accepted"].values()) else 1
+
+
+async def _furnish(api: Api, collection: dict[str, Any], documents: list[dict[str, Any]]) -> None:
+    """Put the policy, the stores and the offers, as a retailer would."""
+    await api.call("PUT", "/v1/policy", POLICY)
+    await api.call("POST", "/v1/geofences/import", collection)
+    for document in documents:
+        await api.call("PUT", f"/v1/offers/{document['id']}", document)
 
 
 async def _watch(api: Api, crowd: Crowd, narrator: Narrator, tally: Tally, seconds: float | None) -> None:
