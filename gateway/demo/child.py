@@ -75,7 +75,7 @@ async def _announced(process: asyncio.subprocess.Process) -> Child:
                 lines.append(line)
     except TimeoutError:
         pass
-    raise Unavailable("the gateway did not start; it said: " + ("".join(lines).strip() or "nothing"))
+    raise Unavailable("the gateway did not start; it said: " + ("".join(lines).strip() or "nothing but what stands above"))
 
 
 def free_port(wanted: int) -> int:
