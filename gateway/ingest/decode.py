@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import Meta
 
+from gateway.clock import EARLIEST_MS, LATEST_MS
 from gateway.errors import TooLarge, UnsupportedMediaType
 from gateway.web.faults import Fault, fault_of, malformed
 from geofences.model import Ping
@@ -19,10 +20,6 @@ from geofences.model import Ping
 JSON_TYPE = "application/json"
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 
-EARLIEST_MS = 100_000_000_000
-"""1973 in milliseconds: any smaller ts is a count of seconds (which reach this value in the year 5138)."""
-LATEST_MS = 99_999_999_999_999
-"""The year 5138 in milliseconds: any larger ts counts microseconds or nanoseconds."""
 MAX_USER_ID_LENGTH = 128
 MAX_INTEGER_DIGITS = 18
 """Digits that every 64-bit integer can hold; longer ones are read as floats, far out of every range here."""

@@ -13,9 +13,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.clock import now_ms
+from gateway.clock import EARLIEST_MS, LATEST_MS, now_ms
 from gateway.errors import BadRequest, Forbidden, TooLarge
-from gateway.ingest.decode import EARLIEST_MS, LATEST_MS, Rejected
+from gateway.ingest.decode import Rejected
 from gateway.store import Store
 from gateway.store.behaviour import Event, Recorded
 from gateway.web.auth import IDENTITY, Identity

@@ -15,6 +15,7 @@ from gateway.web.documents import json_answer, path_id
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
 
+
 class CodesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Codes to add; those that are in the pool already are left alone."""
 

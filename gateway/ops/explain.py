@@ -10,9 +10,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.clock import now_ms
+from gateway.clock import EARLIEST_MS, LATEST_MS, now_ms
 from gateway.errors import BadRequest
-from gateway.ingest.decode import EARLIEST_MS, LATEST_MS
 from gateway.ops.users import UserDocument
 from gateway.simulation import Moment, simulate
 from gateway.web.bodies import read_body

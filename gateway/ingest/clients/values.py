@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from gateway.ingest.decode import EARLIEST_MS, LATEST_MS, MAX_USER_ID_LENGTH, Rejected
+from gateway.clock import EARLIEST_MS, LATEST_MS
+from gateway.ingest.decode import MAX_USER_ID_LENGTH, Rejected
 from geofences.model import Ping
 
 SpeedUnit = Literal["m/s", "km/h", "knots", "mph"]
