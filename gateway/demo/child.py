@@ -75,7 +75,8 @@ async def _announced(process: asyncio.subprocess.Process) -> Child:
                 lines.append(line)
     except TimeoutError:
         pass
-    raise Unavailable("the gateway did not start; it said: " + ("".join(lines).strip() or "nothing but what stands above"))
+    said = "".join(lines).strip() or "nothing but what stands above"
+    raise Unavailable(f"the gateway did not start; it said: {said}")
 
 
 def free_port(wanted: int) -> int:
