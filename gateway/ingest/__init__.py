@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.ingest import phones, sources
 from gateway.ingest.events import post_events
 from gateway.ingest.intake import INTAKE, Intake
 from gateway.ingest.lines import LINES, Lines
+from gateway.ingest.phones import TOLD, Told
 from gateway.ingest.pings import post_pings
+from gateway.ingest.sources import KNOWN_SOURCES, find_source
 from gateway.ingest.stream import open_stream
+from gateway.store.sources import Sources
 from gateway.store.stream_sessions import StreamSessions
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Operation, routes_of
+from gateway.web.remembering import Remembering
 
-OPERATIONS: tuple[Operation, ...] = (post_pings, open_stream, post_events)
+OPERATIONS: tuple[Operation, ...] = (
+    post_pings,
+    open_stream,
+    post_events,
+    *sources.OPERATIONS,
+    *phones.OPERATIONS,
+)
 """Everything this room serves."""
 
 
@@ -22,6 +33,9 @@ def mount(app: web.Application) -> None:
     context = app[CONTEXT]
     app[INTAKE] = Intake(context.pipeline, context.settings.max_pings_in_flight)
     lines = app[LINES] = Lines(StreamSessions(context.store.connection))
+    stored_sources = Sources(context.store.connection)
+    app[KNOWN_SOURCES] = Remembering(lambda secret: find_source(stored_sources, secret))
+    app[TOLD] = Told()
     app.add_routes(routes_of(OPERATIONS))
 
     async def end_lines(_app: web.Application) -> None:

@@ -21,7 +21,6 @@ from gateway.ops import (
     users,
 )
 from gateway.ops.activity import FEED, Feed
-from gateway.ops.shelf import SHELVES, Shelves
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Operation, routes_of
 
@@ -48,7 +47,6 @@ def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
     feed = Feed(app[CONTEXT])
     app[FEED] = feed
-    app[SHELVES] = Shelves()
     app.add_routes(routes_of(OPERATIONS))
 
     async def end_feed(_app: web.Application) -> None:

@@ -13,10 +13,9 @@ from aiohttp import web
 from gateway.errors import BadRequest, Conflict, InvalidDocument
 from gateway.ops import stored
 from gateway.ops.features import changes_of, feature_of
-from gateway.ops.shelf import SHELVES
 from gateway.store.catalog import Kind
 from gateway.web.bodies import read_body
-from gateway.web.context import CONTEXT, Context
+from gateway.web.context import CONTEXT, SHELVES, Context
 from gateway.web.documents import cursor_after, expected_version, flag, page_cursor, page_limit, path_id
 from gateway.web.faults import decode_object
 from gateway.web.operations import Parameter, operation

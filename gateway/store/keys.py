@@ -21,6 +21,7 @@ PARTITIONS = "gp:{meta}:partitions"
 PSEUDONYM_KEY = "gp:{meta}:pseudonym_key"
 
 API_KEYS = "gp:{keys}:api"
+SOURCES = "gp:{keys}:sources"
 
 CATALOG_VERSION = "gp:{catalog}:version"
 CATALOG_PLAN = "gp:{catalog}:plan"

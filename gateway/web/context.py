@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from gateway.catalog.shelf import Shelves
+
 if TYPE_CHECKING:
     from gateway.catalog.live import LiveCatalog
     from gateway.metrics import Metrics
@@ -30,3 +32,4 @@ class Context:
 
 
 CONTEXT = web.AppKey("context", Context)
+SHELVES = web.AppKey("shelves", Shelves)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.catalog.shelf import Shelves
 from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity
-from gateway.web.context import CONTEXT, Context
+from gateway.web.context import CONTEXT, SHELVES, Context
 from gateway.web.problems import nothing_here
 
 KEEPALIVE_S = 75.0
@@ -23,6 +24,7 @@ def application(context: Context) -> web.Application:
         return None if key is None else Identity(key.key_id, key.name, key.scopes, key.user_id)
 
     app[CONTEXT] = context
+    app[SHELVES] = Shelves()
     app[DOORKEEPER] = Doorkeeper(verify)
     return app
 

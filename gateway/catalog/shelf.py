@@ -1,6 +1,6 @@
-"""All geofences of one snapshot in order of id, with their boxes beside: what lists are read off.
+"""All geofences of one snapshot in order of id, with their boxes beside: for lists, and for the nearest to a place.
 
-Built in a thread the first time a list is asked of a new snapshot, and kept until the next.
+Built in a thread the first time it is asked of a new snapshot, and kept until the next.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 import shapely
-from aiohttp import web
 from numpy.typing import NDArray
 
 from gateway.catalog.snapshot import Snapshot
@@ -48,6 +47,16 @@ class Shelf:
                 found.append(geofence)
         return found, False
 
+    def nearest(self, lat: float, lng: float, count: int) -> list[Geofence]:
+        """The ``count`` geofences whose boxes' middles are nearest, nearest first."""
+        if not self.geofences:
+            return []
+        west, south, east, north = self._boxes.T
+        x = ((west + east) / 2 - lng + 180) % 360 - 180
+        away = ((south + north) / 2 - lat) ** 2 + (x * math.cos(math.radians(lat))) ** 2
+        chosen = np.argpartition(away, min(count, len(away)) - 1)[:count]
+        return [self.geofences[place] for place in chosen[np.argsort(away[chosen])]]
+
     def _inside(self, bbox: Box, start: int) -> list[int]:
         west, south, east, north = bbox
         boxes = self._boxes[start:]
@@ -72,9 +81,6 @@ class Shelves:
             self._index = snapshot.index
             self._shelf = asyncio.create_task(asyncio.to_thread(Shelf, snapshot.index))
         return await asyncio.shield(self._shelf)
-
-
-SHELVES = web.AppKey("shelves", Shelves)
 
 
 def box_of(geofence: Geofence) -> Box:

@@ -1,0 +1,65 @@
+"""How a phone is set up for a source: the address to enter, and where the client has one a link that does it all. Pure.
+
+Link formats: Overland's README (``overland://setup``), the OwnTracks booklet (``owntracks:///config?inline=``).
+"""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import urlencode
+
+import msgspec
+
+from gateway.ingest.clients.calls import Source
+
+HTTP_MODE = 3
+"""OwnTracks' number for HTTP instead of MQTT."""
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """The address that the client sends to; ``link`` opens the app ready to use, "" where it knows no such link."""
+
+    url: str
+    link: str
+    hint: str
+
+
+_HINTS = {
+    "transistor": "Set config.url to the address; user_id or device_id in params names the user.",
+    "traccar": "Enter the address as server URL; the device identifier names the user.",
+    "owntracks": "Open the link on the phone, or choose mode HTTP, enter the address and allow remote commands.",
+    "overland": "Open the link on the phone, or enter the address as receiver endpoint.",
+    "gpslogger": "Log to custom URL: the address, method POST, HTTP body %ALL.",
+    "mauron85": "Set url and syncUrl to the address; add user_id to postTemplate.",
+    "colota": "Enter the address as endpoint.",
+    "homeassistant": "Call the address with a rest_command; docs/clients.md has one to copy.",
+    "custom": "Send to the address what the source's field map describes.",
+}
+
+
+def setup_of(source: Source, secret: str, origin: str) -> Setup:
+    """How to set the client up; ``origin`` is where phones reach the gateway, such as https://geo.example."""
+    url = f"{origin.rstrip('/')}/ingest/{secret}/{source.kind}"
+    return Setup(url, _link(source, url), _HINTS[source.kind])
+
+
+def _link(source: Source, url: str) -> str:
+    if source.kind == "overland":
+        device = {"device_id": source.user_id} if source.user_id else {}
+        return "overland://setup?" + urlencode({"url": url, **device})
+    if source.kind == "owntracks":
+        settings = {
+            "_type": "configuration",
+            "mode": HTTP_MODE,
+            "url": url,
+            "auth": False,
+            "username": source.user_id or "",
+            "deviceId": "phone",
+            "tid": (source.user_id or "me")[:2],
+            "cmd": True,
+            "remoteConfiguration": source.sends_geofences,
+        }
+        if source.encryption_key:
+            settings["encryptionKey"] = source.encryption_key
+        return "owntracks:///config?inline=" + base64.urlsafe_b64encode(msgspec.json.encode(settings)).decode()
+    return ""
