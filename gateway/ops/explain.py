@@ -10,6 +10,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from gateway.catalog.compiling import with_offers
+from gateway.catalog.snapshot import Snapshot
 from gateway.clock import EARLIEST_MS, LATEST_MS, now_ms
 from gateway.errors import BadRequest
 from gateway.ops.users import UserDocument
@@ -17,11 +19,15 @@ from gateway.simulation import Moment, simulate
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import json_answer
-from gateway.web.faults import decode_document
+from gateway.web.faults import decode_document, refused
 from gateway.web.operations import operation
 from geofences.model import Ping
 from rules.model import Consent, Shopper
+from rules.offers import Offer, Status, parse_offer
+from rules.strict import DocumentErrors, fault
 
+MAX_OFFERS = 20
+"""Drafts to try at once."""
 MAX_PINGS = 5_000
 """An hour and a half of one ping a second: a thread is busy for a second or two."""
 
@@ -44,13 +50,15 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who walks where, and when.
 
     ``user`` replaces what is stored of the user, past pushes included. ``at_ms`` moves the walk in time, so that its
-    first ping is at that instant: "would it fire on Friday at noon?".
+    first ping is at that instant: "would it fire on Friday at noon?". ``offers`` are drafts to try beside, or in the
+    place of, the live ones; they count as active.
     """
 
     user_id: Annotated[str, Meta(min_length=1, max_length=128)]
     pings: Annotated[tuple[WalkedPing, ...], Meta(min_length=1, max_length=MAX_PINGS)]
     user: UserDocument | None = None
     at_ms: Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)] | None = None
+    offers: Annotated[tuple[dict[str, Any], ...], Meta(max_length=MAX_OFFERS)] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -84,8 +92,14 @@ async def explain(request: web.Request) -> web.StreamResponse:
     shopper = await _shopper(context, question)
     await context.catalog.refresh()
     snapshot = context.catalog.current
+    drafts = _drafts(question, snapshot)
     known = shopper or Shopper(user_id=question.user_id)
-    moments = await asyncio.to_thread(lambda: [_told(moment, pings) for moment in simulate(snapshot, known, pings)])
+
+    def walked() -> list[dict[str, Any]]:
+        tried = with_offers(snapshot, drafts) if drafts else snapshot
+        return [_told(moment, pings) for moment in simulate(tried, known, pings)]
+
+    moments = await asyncio.to_thread(walked)
     return json_answer(Explanation(snapshot.version, shopper is not None, moments))
 
 
@@ -112,6 +126,19 @@ def _walk(question: Question) -> list[Ping]:
         )
         for p in ordered
     ]
+
+
+def _drafts(question: Question, snapshot: Snapshot) -> list[Offer]:
+    """The offers to try, as if active. Raises InvalidDocument with every fault, pointed at within the question."""
+    drafts: list[Offer] = []
+    for place, document in enumerate(question.offers):
+        try:
+            offer = parse_offer(document, snapshot.rulebook.policy)
+        except DocumentErrors as found:
+            within = [fault(f"/offers/{place}{one['pointer']}", one["code"], one["detail"]) for one in found.errors]
+            raise refused(DocumentErrors(within)) from None
+        drafts.append(msgspec.structs.replace(offer, status=Status.ACTIVE))
+    return drafts
 
 
 async def _shopper(context: Context, question: Question) -> Shopper | None:

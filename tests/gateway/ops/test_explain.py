@@ -82,3 +82,13 @@ async def test_an_unknown_user_has_given_no_consent(http: Http) -> None:
 async def test_a_bad_question_is_refused_with_its_pointer(http: Http, change: dict[str, Any], pointer: str) -> None:
     status, problem = await http.call("POST", "/v1/explain", walk(**change))
     assert (status, problem["pointer"]) == (422, pointer)
+
+
+async def test_a_draft_can_be_tried_without_being_saved(http: Http) -> None:
+    """``offers`` of the question count as active, and win or lose against the live ones; a fault is pointed at."""
+    draft = OFFER | {"id": "draft", "status": "draft", "priority": 9}
+    _, told = await http.call("POST", "/v1/explain", walk(offers=[draft]))
+    assert [m["pushes"] for m in told["moments"] if m.get("pushes")] == [["draft"]]
+    assert (await http.call("GET", "/v1/offers/draft"))[0] == 404
+    status, told = await http.call("POST", "/v1/explain", walk(offers=[OFFER, draft | {"colour": "red"}]))
+    assert (status, told["errors"][0]["pointer"]) == (422, "/offers/1/colour")
