@@ -90,5 +90,5 @@ async def test_a_draft_can_be_tried_without_being_saved(http: Http) -> None:
     _, told = await http.call("POST", "/v1/explain", walk(offers=[draft]))
     assert [m["pushes"] for m in told["moments"] if m.get("pushes")] == [["draft"]]
     assert (await http.call("GET", "/v1/offers/draft"))[0] == 404
-    status, told = await http.call("POST", "/v1/explain", walk(offers=[OFFER, draft | {"colour": "red"}]))
+    status, told = await http.call("POST", "/v1/explain", walk(offers=[draft, draft | {"colour": "red"}]))
     assert (status, told["errors"][0]["pointer"]) == (422, "/offers/1/colour")
