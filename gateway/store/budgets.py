@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from gateway.store import keys
-from gateway.store.connection import Arg, Connection
+from gateway.store.connection import Arg, Connection, settled
 from gateway.store.scripts import ACCEPT_GRANT, GRANT, RELEASE_LEASE
 
 SHARE: Final = 50
@@ -87,12 +87,16 @@ class Budgets:
         """Whether this worker has just seen that nothing is left."""
         return self._recheck.is_spent(_name(budget))
 
-    async def fill(self, partition: int, budget: Budget, want: int) -> bool:
-        """Put units into a partition's lease; False if there are none anywhere. Raises Unavailable."""
-        if await self._grant(partition, budget, want):
+    async def fill(self, budget: Budget, wants: Mapping[int, int]) -> bool:
+        """Put units into the leases of partitions that want some; False if there are none anywhere.
+
+        Other leases are called back only when no partition got any, so that what was just granted is claimed first.
+        Raises Unavailable.
+        """
+        if await self._grant_all(budget, wants):
             self._recheck.found(_name(budget))
             return True
-        if await self.recall(budget) > 0 and await self._grant(partition, budget, want):
+        if await self.recall(budget) > 0 and await self._grant_all(budget, wants):
             return True
         self._recheck.spent(_name(budget))
         return False
@@ -128,6 +132,9 @@ class Budgets:
         await self._connection.batch(
             [("DEL", keys.budget(budget_id)), *(("DEL", keys.lease(p, budget_id)) for p in self._partitions)]
         )
+
+    async def _grant_all(self, budget: Budget, wants: Mapping[int, int]) -> bool:
+        return any(await settled(self._grant(partition, budget, want) for partition, want in wants.items()))
 
     async def _grant(self, partition: int, budget: Budget, want: int) -> bool:
         lease_key = keys.lease(partition, budget.budget_id)

@@ -8,8 +8,8 @@ script decides nothing, the lease is filled, and the claim asked again.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from gateway.store import keys
@@ -27,7 +27,7 @@ from gateway.store.claiming import (
     result_of,
 )
 from gateway.store.codes import CodePools
-from gateway.store.connection import Connection
+from gateway.store.connection import Connection, settled
 from gateway.store.scripts import CLAIM, REFUND
 
 __all__ = ["Budget", "ClaimCandidate", "ClaimRequest", "ClaimResult", "Claims", "Refusal", "past_pushes"]
@@ -70,21 +70,19 @@ class Claims:
                 for partition, places in self._by_partition(requests, pending)
             ]
             replies = await self._connection.run_many(CLAIM, [(call.keys, call.args) for call in calls])
-            lacking: Counter[tuple[int, Source]] = Counter()
+            lacking: defaultdict[Source, Counter[int]] = defaultdict(Counter)
             pending = []
             for call, reply in zip(calls, replies, strict=True):
                 for place, (winner, refusals, indexes) in zip(call.places, decode_answers(reply), strict=True):
                     if winner == LACKING:
                         pending.append(place)
-                        lacking.update((call.partition, call.source(index)) for index in indexes)
+                        for index in indexes:
+                            lacking[call.source(index)][call.partition] += 1
                     else:
                         results[place] = result_of(winner, refusals)
             if not pending:
                 break
-            fills = (self._fill(*lease, want) for lease, want in lacking.items())
-            for failure in await asyncio.gather(*fills, return_exceptions=True):
-                if failure is not None:
-                    raise failure
+            await settled(self._fill(source, wants) for source, wants in lacking.items())
         return results
 
     async def refund(self, user_id: str, push_id: str) -> bool:
@@ -106,11 +104,11 @@ class Claims:
     def _is_spent(self, source: Source) -> bool:
         return self._codes.is_spent(source) if isinstance(source, str) else self._budgets.is_spent(source)
 
-    async def _fill(self, partition: int, source: Source, want: int) -> None:
+    async def _fill(self, source: Source, wants: Mapping[int, int]) -> None:
         if isinstance(source, str):
-            await self._codes.fill(partition, source, want)
+            await self._codes.fill(source, wants)
         else:
-            await self._budgets.fill(partition, source, want)
+            await self._budgets.fill(source, wants)
 
     async def _flush(self) -> None:
         await asyncio.sleep(0)

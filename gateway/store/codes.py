@@ -7,7 +7,7 @@ writes it into the outbox entry. The code of a push that was refunded may be dra
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from gateway.errors import InvalidDocument
 from gateway.store import keys
 from gateway.store.budgets import FIRST_RECHECK_S, Recheck
-from gateway.store.connection import Connection
+from gateway.store.connection import Connection, settled
 from gateway.store.scripts import ACCEPT_CODES, ADD_CODES, LEND_CODES, RELEASE_CODES
 
 LENT_AT_ONCE: Final = 50
@@ -82,13 +82,16 @@ class CodePools:
         """Whether this worker has just seen that no code is left."""
         return self._recheck.is_spent(pool)
 
-    async def fill(self, partition: int, pool: str, want: int) -> bool:
-        """Put codes into a partition's lease; False if there are none anywhere. Raises Unavailable."""
-        if await self._lend(partition, pool, want):
+    async def fill(self, pool: str, wants: Mapping[int, int]) -> bool:
+        """Put codes into the leases of partitions that want some; False if there are none anywhere.
+
+        Other leases are called back only when no partition got any. Raises Unavailable.
+        """
+        if await self._lend_all(pool, wants):
             self._recheck.found(pool)
             return True
         await self.recall(pool)
-        if await self._lend(partition, pool, want):
+        if await self._lend_all(pool, wants):
             return True
         self._recheck.spent(pool)
         return False
@@ -121,6 +124,9 @@ class CodePools:
             ],
         )
         await self._connection.run_many(RELEASE_CODES, [([lease], [reply[1], 0]) for _, lease, reply in full])
+
+    async def _lend_all(self, pool: str, wants: Mapping[int, int]) -> bool:
+        return any(await settled(self._lend(partition, pool, want) for partition, want in wants.items()))
 
     async def _lend(self, partition: int, pool: str, want: int) -> bool:
         lease = keys.code_lease(partition, pool)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
@@ -25,6 +25,7 @@ from gateway.store.packing import pack_in_c
 from gateway.store.scripts import SCRIPTS, Script
 
 Arg = bytes | str | int | float
+_T = TypeVar("_T")
 
 MAX_CONNECTIONS: Final = 16
 """Connections of one worker; more callers wait their turn, for one event loop cannot use more at once."""
@@ -94,7 +95,7 @@ class Connection:
     async def batch(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
         """The replies to independent commands in order, in one round trip where one server answers them all."""
         if len(commands) <= 1 or self.is_cluster:
-            return list(await asyncio.gather(*(self.call(*command) for command in commands)))
+            return await settled(self.call(*command) for command in commands)
         with _driver_errors():
             pipeline = cast(Redis, self._client).pipeline(transaction=False)
             for command in commands:
@@ -130,7 +131,7 @@ class Connection:
     async def run_many(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Arg]]]) -> list[Any]:
         """One script's replies to many calls in order, in one round trip where one server answers them all."""
         if len(calls) <= 1 or self.is_cluster:
-            return list(await asyncio.gather(*(self.run(script, keys, args) for keys, args in calls)))
+            return await settled(self.run(script, keys, args) for keys, args in calls)
         with _driver_errors():
             pipeline = cast(Redis, self._client).pipeline(transaction=False)
             for keys, args in calls:
@@ -170,6 +171,15 @@ class Subscription:
         with _driver_errors():
             message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=timeout_s)
         return None if message is None else cast(bytes, message["data"])
+
+
+async def settled(works: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results of works done at once, when all have ended; the first failure is raised then, and not before."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast(list[_T], results)
 
 
 def _open(url: str, connect_timeout_s: float, command_timeout_s: float) -> Connection:
