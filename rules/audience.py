@@ -1,8 +1,8 @@
 """The one door to CEL: who an offer is for, compiled and type-checked when saved, evaluated in microseconds.
 
-A missing attribute makes a rule false, with the reason; it never raises. Cost is bounded three ways: sources
-are at most 2,000 characters, regular expressions run in linear time (RE2), and a comprehension that would take
-more than 10,000 steps ends the evaluation. docs/offers.md lists what an expression may name.
+A missing attribute makes a rule false, with the reason; it never raises. Cost is bounded: sources are at most
+2,000 characters, regular expressions run in linear time (RE2), no loop stands in a loop (``rules.cost``), and one
+that would take more than 10,000 steps ends the evaluation. docs/offers.md lists what an expression may name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from cel_expr_python import cel
 
+from rules.cost import nested_loops
 from rules.strict import nearest
 
 _T = cel.Type
@@ -56,7 +57,7 @@ ATTRIBUTE_TYPES: Mapping[str, cel.Type] = {
 }
 BUILT_IN_USER_FIELDS = frozenset(n.partition(".")[2] for n in VARIABLES if n.startswith("user."))
 
-_PLACE = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _MISSING = re.compile(r'(?:Key not found in map : |No value with name )(?P<name>"[^"]*")')
 _STRING_LITERAL = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 _HAS_USER_FIELD = re.compile(r"\bhas\(user\.([A-Za-z_]\w*)\)")
@@ -132,8 +133,10 @@ class Audience:
         """Raises AudienceFault, with line and column, for what is not a boolean over declared variables."""
         self.source = source
         self._environment = environment_of(tuple(sorted(attributes.items())))
-        problems = list(_undeclared(source, attributes)) if attributes else []
         self._expression = compiled(self._environment, source)
+        code = _STRING_LITERAL.sub(lambda m: " " * len(m[0]), source)
+        problems = list(_undeclared(code, attributes)) if attributes else []
+        problems += [(*_place(code, start), "a loop in a loop costs too much") for start in nested_loops(code)]
         if problems:
             raise AudienceFault(problems)
         if self._expression.return_type() not in (_T.BOOL, _T.DYN):
@@ -192,7 +195,7 @@ def compiled(environment: cel.Env, source: str) -> cel.Expression:
     try:
         return environment.compile(rewritten)
     except RuntimeError as error:
-        found = [(int(line), int(column), what) for line, column, what in _PLACE.findall(str(error))]
+        found = [(int(line), int(column), what) for line, column, what in _ERROR.findall(str(error))]
         problems = [(line, column - _widened(source, spans, line, column), what) for line, column, what in found]
         raise AudienceFault(problems or [(1, 1, str(error).splitlines()[0])]) from None
 
@@ -225,12 +228,16 @@ def _reason(text: str) -> str:
     return text.partition(": ")[2].partition(" [")[0] or text
 
 
-def _undeclared(source: str, attributes: Iterable[str]) -> Iterable[tuple[int, int, str]]:
-    """Reads of user attributes that the brand's policy does not declare; string literals are skipped."""
+def _undeclared(code: str, attributes: Iterable[str]) -> Iterable[tuple[int, int, str]]:
+    """Reads of user attributes that the brand's policy does not declare, in a source whose strings are blanked out."""
     known = {*attributes, *BUILT_IN_USER_FIELDS}
-    code = _STRING_LITERAL.sub(lambda m: " " * len(m[0]), source)
     for found in _USER_FIELD.finditer(code):
         if found[1] not in known:
-            before = source[: found.start(1)]
-            place = before.count("\n") + 1, found.start(1) - (before.rfind("\n") + 1) + 1
-            yield *place, f"undeclared attribute 'user.{found[1]}'; {nearest(found[1], known)}"
+            what = f"undeclared attribute 'user.{found[1]}'; {nearest(found[1], known)}"
+            yield *_place(code, found.start(1)), what
+
+
+def _place(source: str, index: int) -> tuple[int, int]:
+    """Line and column, both from 1."""
+    before = source[:index]
+    return before.count("\n") + 1, index - before.rfind("\n")

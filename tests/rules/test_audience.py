@@ -13,7 +13,7 @@ from rules.model import Gate
 from tests.rules.shop import NOON, decide, offer, only, shopper
 
 VALUES: dict[str, Any] = {
-    "user": {"age": 34, "vip": True, "city": "Helsinki", "born": "1992-02-29", "scores": list(range(300))},
+    "user": {"age": 34, "vip": True, "city": "Helsinki", "born": "1992-02-29", "many": list(range(20_000))},
     "user.locale": "fi",
     "user.platforms": ["apns"],
     "events": {"purchase": {"count": 2, "age_days": 31.5, "last": {"product": "shoes"}}},
@@ -53,7 +53,7 @@ VALUES: dict[str, Any] = {
         ("user.vip == 'yes'", False, ""),
         ("user.city", False, ""),
         ("user.city.matches('^(H+)+$')", False, ""),
-        ("user.scores.exists(a, user.scores.exists(b, a + b < 0))", False, "takes too many steps"),
+        ("user.many.exists(n, n < 0)", False, "takes too many steps"),
     ],
 )
 def test_an_audience_answers_or_says_why_not(source: str, passed: bool, reason: str) -> None:
@@ -71,6 +71,8 @@ def test_an_audience_answers_or_says_why_not(source: str, passed: bool, reason: 
         ("user.age > 3 &&\n  nobody(user.age)", 2, 9),
         ("has(user.a) && has(user.b) && foo", 1, 31),
         ("user.age + 1", 1, 1),
+        ("user.a.exists(x,\n user.b.all(y, x == y))", 2, 9),
+        ("user.a.map(x, [x].filter(y, y > 1)).size() > 1", 1, 19),
         ("size(user.name) > 1 &&", 1, 23),
     ],
 )
@@ -79,6 +81,20 @@ def test_what_does_not_compile_is_pointed_at(source: str, line: int, column: int
     with pytest.raises(AudienceFault) as refused:
         audience(source, {})
     assert refused.value.problems[0][:2] == (line, column)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "user.a.exists(x, x > 1) && user.b.all(y, y > 1)",
+        "user.a.filter(x, x > 1).exists(y, y < 9)",
+        "(user.a.exists(x, (x + 1) > 1) || [1].exists(z, z == 1)) && user.b.all(y, y > 1)",
+        "user.a.exists(x, x == '.map(')",
+    ],
+)
+def test_loops_may_follow_each_other(source: str) -> None:
+    """Only a loop in another's arguments is refused."""
+    assert audience(source, {}).source == source
 
 
 def test_clauses_show_each_value_and_what_was_compared() -> None:
