@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import random
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,9 @@ from gateway.offline.detection import Detection, detect_naive, detect_visits, re
 from gateway.offline.replay import read_index
 from geofences.storefield import StoreField
 from geofences.visits import VisitSettings
+
+BOOTSTRAPS = 400
+"""Resamples behind an interval."""
 
 TABLE_PROBABILITIES = (0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Rows of the table of precision against recall."""
@@ -39,8 +43,9 @@ class Score(msgspec.Struct, frozen=True):
     """The comparison's figures.
 
     ``precision`` is the share of detections that overlap a true visit, ``recall`` the share of true visits that are
-    overlapped, ``detections_per_visit`` what that cost in messages. ``f1_one_to_one`` is stricter: a second detection
-    of one visit counts as wrong. ``delay_s_p50`` is from ``dwell_s`` of true stay to a visit's first detection.
+    overlapped, ``detections_per_visit`` what that cost in messages. ``delay_s_p50`` is from ``dwell_s`` of true stay to
+    a visit's first detection. ``f1_low`` and ``f1_high`` are the 95 % interval, by bootstrap over users.
+    ``f1_one_to_one`` is stricter than ``f1``: a second detection of one visit counts as wrong.
     """
 
     precision: float
@@ -48,9 +53,21 @@ class Score(msgspec.Struct, frozen=True):
     f1: float
     delay_s_p50: float | None
     detections_per_visit: float
+    f1_low: float
+    f1_high: float
     f1_one_to_one: float
     detections: int
     visits: int
+
+
+class _Tally(msgspec.Struct):
+    """One user's counts: visits to find and found, detections made, right, and right for a visit not yet found."""
+
+    visits: int = 0
+    found: int = 0
+    detections: int = 0
+    right: int = 0
+    paired: int = 0
 
 
 def score(
@@ -58,33 +75,53 @@ def score(
 ) -> Score:
     """Compare detections with the true visits of at least ``min_visit_s``."""
     true: dict[tuple[str, str], list[TrueVisit]] = defaultdict(list)
-    wanted = 0
+    tallies: dict[str, _Tally] = defaultdict(_Tally)
     for visit in visits:
         if visit.out_ms - visit.in_ms >= min_visit_s * 1000:
             true[visit.user_id, visit.geofence_id].append(visit)
-            wanted += 1
-    announced = right = paired = 0
+            tallies[visit.user_id].visits += 1
     first_ms: dict[TrueVisit, int] = {}
-    for found in sorted(detections, key=lambda d: (d.announced_ms, d.user_id, d.geofence_id)):
-        announced += 1
-        overlapped = [visit for visit in true[found.user_id, found.geofence_id] if _overlaps(found, visit)]
-        right += bool(overlapped)
-        paired += any(visit not in first_ms for visit in overlapped)
-        for visit in overlapped:
-            first_ms.setdefault(visit, found.announced_ms)
-    precision = right / announced if announced else 0.0
-    recall = len(first_ms) / wanted if wanted else 0.0
+    for detection in sorted(detections, key=lambda d: (d.announced_ms, d.user_id, d.geofence_id)):
+        overlapped = [v for v in true[detection.user_id, detection.geofence_id] if _overlaps(detection, v)]
+        fresh = [visit for visit in overlapped if visit not in first_ms]
+        first_ms.update(dict.fromkeys(fresh, detection.announced_ms))
+        tally = tallies[detection.user_id]
+        tally.detections += 1
+        tally.right += bool(overlapped)
+        tally.paired += bool(fresh)
+        tally.found += len(fresh)
+    users = list(tallies.values())
+    made, wanted = sum(u.detections for u in users), sum(u.visits for u in users)
+    precision, recall, f1 = _rates(users)
+    low, high = _interval(users)
     delays_s = [(at_ms - visit.in_ms) / 1000 - dwell_s for visit, at_ms in first_ms.items()]
     return Score(
         precision=precision,
         recall=recall,
-        f1=2 * precision * recall / (precision + recall) if right else 0.0,
+        f1=f1,
         delay_s_p50=median(delays_s) if delays_s else None,
-        detections_per_visit=announced / wanted if wanted else 0.0,
-        f1_one_to_one=2 * paired / (announced + wanted) if paired else 0.0,
-        detections=announced,
+        detections_per_visit=made / wanted if wanted else 0.0,
+        f1_low=low,
+        f1_high=high,
+        f1_one_to_one=2 * sum(u.paired for u in users) / (made + wanted) if made + wanted else 0.0,
+        detections=made,
         visits=wanted,
     )
+
+
+def _rates(users: Sequence[_Tally]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of these users taken together; 0 where nothing was made or wanted."""
+    made, wanted = sum(u.detections for u in users), sum(u.visits for u in users)
+    precision = sum(u.right for u in users) / made if made else 0.0
+    recall = sum(u.found for u in users) / wanted if wanted else 0.0
+    return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _interval(users: Sequence[_Tally]) -> tuple[float, float]:
+    """The 95 % interval of F1 over resampled users: one person's visits are not independent of each other."""
+    chance = random.Random(0)
+    resampled = sorted(_rates(chance.choices(users, k=len(users)))[2] for _ in range(BOOTSTRAPS)) if users else [0.0]
+    return resampled[int(0.025 * len(resampled))], resampled[int(0.975 * len(resampled))]
 
 
 class Bin(msgspec.Struct, frozen=True):
