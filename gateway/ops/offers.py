@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import orjson
 from aiohttp import web
 
@@ -13,11 +12,14 @@ from gateway.errors import InvalidDocument
 from gateway.ops import stored
 from gateway.ops.geofences import LIST_PARAMETERS
 from gateway.store.catalog import Change, Kind
+from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import cursor_after, expected_version, page_cursor, page_limit, path_id
 from gateway.web.faults import decode_object, refused
 from gateway.web.operations import operation
+from rules.lifecycle import succeed
+from rules.lint import lint
 from rules.offers import Offer, OfferErrors, encode_offer, parse_offer
 
 _EXAMPLE: dict[str, Any] = {
@@ -49,10 +51,13 @@ async def put_offer(request: web.Request) -> web.StreamResponse:
     except OfferErrors as found:
         raise refused(found) from None
     _refuse_missing_geofences(context, offer)
-    before = context.catalog.current.rulebook.get(offer_id)
-    offer = msgspec.structs.replace(offer, created_at_ms=before.created_at_ms if before else now_ms(), version=1)
+    rulebook = context.catalog.current.rulebook
+    try:
+        offer = succeed(rulebook.get(offer_id), offer, now_ms(), request[IDENTITY].name)
+    except OfferErrors as found:
+        raise refused(found) from None
     change = Change(kind=Kind.OFFER, id=offer_id, body=encode_offer(offer), expected=expected_version(request))
-    return await stored.put(request, change)
+    return await stored.put(request, change, lint(offer, rulebook.policy))
 
 
 @operation("GET", "/v1/offers/{offer_id}", scopes=("ops",), answer=Offer)

@@ -15,6 +15,7 @@ from gateway.store.statistics import day_of
 from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, path_id
 from gateway.web.operations import Parameter, operation
+from rules.conclusions import Conclusions, conclude
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 400
@@ -51,7 +52,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OfferReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An offer's funnel between two UTC days, inclusive, as a whole and by ``group``; ratios are of delivered."""
+    """An offer's funnel between two UTC days, inclusive, whole and by ``group``, and what it allows to conclude."""
 
     offer_id: str
     first_day: str
@@ -59,9 +60,7 @@ class OfferReport(msgspec.Struct, frozen=True, kw_only=True):
     total: Funnel
     group: str
     rows: list[Row]
-    opened_ratio: float | None = None
-    converted_ratio: float | None = None
-    opted_out_ratio: float | None = None
+    conclusions: Conclusions
 
 
 @operation(
@@ -87,26 +86,26 @@ async def offer_report(request: web.Request) -> web.StreamResponse:
         raise BadRequest(f"by must be one of {', '.join(GROUPS)}", parameter="by")
     days = _days(request)
     counted = await context.store.statistics.read(offer_id, days)
-    if context.catalog.current.rulebook.get(offer_id) is None and not any(counted.values()):
+    offer = context.catalog.current.rulebook.get(offer_id)
+    if offer is None and not any(counted.values()):
         raise NotFound(f"there is no offer {offer_id!r}, and nothing was ever counted for it")
     total: Counter[str] = Counter()
     groups: dict[str, Counter[str]] = {}
+    variants: dict[str, Counter[str]] = {}
     for day, counters in counted.items():
         for (what, geofence_id, variant), amount in counters.items():
             key = {"day": day, "variant": variant, "geofence": geofence_id}[group]
             groups.setdefault(key, Counter())[what] += amount
+            variants.setdefault(variant, Counter())[what] += amount
             total[what] += amount
-    funnel = _funnel(total)
     report = OfferReport(
         offer_id=offer_id,
         first_day=days[0],
         last_day=days[-1],
-        total=funnel,
+        total=_funnel(total),
         group=group,
         rows=[Row(key=key, funnel=_funnel(counts)) for key, counts in sorted(groups.items())],
-        opened_ratio=_ratio(funnel.opened, funnel),
-        converted_ratio=_ratio(funnel.converted, funnel),
-        opted_out_ratio=_ratio(funnel.opted_out, funnel),
+        conclusions=conclude(total, variants, offer.experiment if offer else None),
     )
     return json_answer(report)
 
@@ -133,10 +132,6 @@ def _funnel(counts: Mapping[str, int]) -> Funnel:
 
 def _by_reason(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
     return {what.removeprefix(prefix): amount for what, amount in sorted(counts.items()) if what.startswith(prefix)}
-
-
-def _ratio(count: int, funnel: Funnel) -> float | None:
-    return None if funnel.delivered == 0 or funnel.is_suppressed else round(count / funnel.delivered, 4)
 
 
 def _days(request: web.Request) -> list[str]:

@@ -86,3 +86,18 @@ async def test_the_policy_has_defaults_and_is_put_as_a_whole(http: Http) -> None
 async def test_a_policy_with_a_fault_is_refused_with_its_pointer(http: Http) -> None:
     status, problem = await http.call("PUT", "/v1/policy", {"quiet_hours": {"start": "09:00", "end": "09:00"}})
     assert (status, problem["pointer"]) == (422, "/quiet_hours/end")
+
+
+async def test_a_doubtful_offer_is_saved_with_advice(http: Http) -> None:
+    """Shouting is possible, and advised against with the rule's name and the place."""
+    loud = OFFER | {"messages": {"en": {"title": "BUY NOW OR NEVER", "body": "Buy soup today."}}}
+    status, told = await http.call("PUT", "/v1/offers/loud", loud)
+    assert status == 200, told
+    assert {"/messages/en/title"} == {w["pointer"] for w in told["warnings"] if w["rule"] == "shouting"}
+
+
+async def test_an_offer_that_was_active_cannot_become_a_draft_again(http: Http) -> None:
+    """What was sent stays sent: the refusal names the status and what may follow."""
+    await http.call("PUT", "/v1/offers/o9", OFFER | {"status": "active"})
+    status, told = await http.call("PUT", "/v1/offers/o9", OFFER | {"status": "draft"})
+    assert (status, told["pointer"]) == (422, "/status")
