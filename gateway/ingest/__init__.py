@@ -15,7 +15,7 @@ from gateway.ingest.stream import open_stream
 from gateway.store.sources import Sources
 from gateway.store.stream_sessions import StreamSessions
 from gateway.web.context import CONTEXT
-from gateway.web.operations import Operation, routes_of
+from gateway.web.operations import Operation, serve
 from gateway.web.remembering import Remembering
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -36,7 +36,7 @@ def mount(app: web.Application) -> None:
     stored_sources = Sources(context.store.connection)
     app[KNOWN_SOURCES] = Remembering(lambda secret: find_source(stored_sources, secret))
     app[TOLD] = Told()
-    app.add_routes(routes_of(OPERATIONS))
+    serve(app, OPERATIONS)
 
     async def end_lines(_app: web.Application) -> None:
         await lines.end()

@@ -17,12 +17,13 @@ from gateway.ops import (
     keys,
     offers,
     policy,
+    reference,
     reports,
     users,
 )
 from gateway.ops.activity import FEED, Feed
 from gateway.web.context import CONTEXT
-from gateway.web.operations import Operation, routes_of
+from gateway.web.operations import Operation, serve
 
 OPERATIONS: tuple[Operation, ...] = (
     *imports.OPERATIONS,
@@ -39,6 +40,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *activity.OPERATIONS,
     *keys.OPERATIONS,
     *health.OPERATIONS,
+    *reference.OPERATIONS,
 )
 """Everything this room serves. A fixed path stands before one with an id in the same place."""
 
@@ -47,7 +49,7 @@ def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
     feed = Feed(app[CONTEXT])
     app[FEED] = feed
-    app.add_routes(routes_of(OPERATIONS))
+    serve(app, OPERATIONS)
 
     async def end_feed(_app: web.Application) -> None:
         feed.end()

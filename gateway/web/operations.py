@@ -90,6 +90,12 @@ def operation(
     return declared
 
 
-def routes_of(operations: Iterable[Operation]) -> list[web.RouteDef]:
-    """The routes to mount."""
-    return [op.route() for op in operations]
+ALL: web.AppKey[list[Operation]] = web.AppKey("operations", list)
+"""Every operation that an application serves, for its description of itself."""
+
+
+def serve(app: web.Application, operations: Iterable[Operation]) -> None:
+    """Add the operations to ``app``."""
+    served = list(operations)
+    app[ALL] = [*app.get(ALL, ()), *served]
+    app.add_routes([op.route() for op in served])

@@ -17,9 +17,7 @@ MAX_REMEMBERED = 10_000
 class Remembering(Generic[T]):
     """Asks about secrets with a short memory."""
 
-    def __init__(
-        self, ask: Callable[[str], Awaitable[T | None]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, ask: Callable[[str], Awaitable[T | None]], clock: Callable[[], float] = time.monotonic) -> None:
         """``ask`` answers what a secret opens, None for nothing; ``clock`` gives monotonic seconds."""
         self._ask = ask
         self._clock = clock

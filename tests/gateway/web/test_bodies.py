@@ -14,7 +14,7 @@ from gateway.errors import BadRequest, TooLarge, UnsupportedMediaType
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.web.bodies import read_body, unpack
-from gateway.web.operations import operation, routes_of
+from gateway.web.operations import operation, serve
 from gateway.web.server import make_runner
 from tests.gateway.web.bare import bare_application
 
@@ -28,7 +28,7 @@ async def url() -> AsyncIterator[str]:
         return web.json_response(len(await read_body(request, LIMIT, 2 * LIMIT)))
 
     app = bare_application(Settings(), Metrics())
-    app.add_routes(routes_of([echo_length]))
+    serve(app, [echo_length])
     runner = make_runner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

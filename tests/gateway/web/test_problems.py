@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.errors import Conflict, GeopushError, InvalidDocument, TooManyRequests, Unauthorized
 from gateway.metrics import Metrics
 from gateway.settings import Settings
-from gateway.web.operations import operation, routes_of
+from gateway.web.operations import operation, serve
 from gateway.web.server import make_runner
 from tests.gateway.web.bare import bare_application
 
@@ -45,7 +45,7 @@ async def fail(request: web.Request) -> web.StreamResponse:
 async def client() -> AsyncIterator[Client]:
     metrics = Metrics()
     app = bare_application(Settings(), metrics)
-    app.add_routes(routes_of([fail]))
+    serve(app, [fail])
     runner = make_runner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
