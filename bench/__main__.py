@@ -26,6 +26,7 @@ def benchmarks(data: Path) -> dict[str, list[str]]:
         "decisions": [],
         "intake": ["--data", str(data)],
         "delivery": [],
+        "push": [],
     }
 
 

@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 PACED_PER_S = 4000
 """With 1,000 requests in flight, a provider that takes a quarter of a second."""
@@ -25,7 +25,7 @@ pid {dir}/nginx.pid;
 error_log {dir}/error.log;
 events {{ worker_connections 1024; }}
 http {{
-  log_format ids '$http_apns_id$http_x_push_id $status';
+  log_format ids '$http_apns_id $status $msec $uri';
   access_log {log};
   client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
   uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
@@ -58,6 +58,15 @@ _DETAIL = '"details":[{{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmE
 
 def _error(status: int, rpc: str, code: str) -> str:
     return f'{{"error":{{"code":{status},"message":"{code}","status":"{rpc}",{_DETAIL.format(code)}}}}}'
+
+
+class Served(NamedTuple):
+    """A request that nginx has answered, and when, in seconds of the wall clock to the millisecond."""
+
+    apns_id: str
+    status: int
+    at_s: float
+    path: str
 
 
 class Nginx:
@@ -107,8 +116,8 @@ class Nginx:
         self._process.terminate()
         self._process.wait(10)
 
-    def requests(self) -> list[tuple[str, int]]:
-        """What it logged since the last call: (apns-id, status)."""
-        lines = self._log.read_text().splitlines()
+    def requests(self) -> list[Served]:
+        """What it logged since the last call."""
+        lines = [line.split(" ") for line in self._log.read_text().splitlines()]
         self._log.write_text("")
-        return [(line.rpartition(" ")[0], int(line.rpartition(" ")[2])) for line in lines]
+        return [Served(apns_id, int(status), float(at_s), path) for apns_id, status, at_s, path in lines]

@@ -62,7 +62,7 @@ async def test_b_a_goaway_each_thousand_requests_loses_and_repeats_nothing(ident
         outcomes = await send_many(channel, [f"fine{n}" for n in range(4500)], at_once=100)
     await channel.close()
     assert Counter(outcome.status for outcome in outcomes) == {Status.ACCEPTED: 4500}
-    served = Counter(push_id for push_id, _ in nginx.requests())
+    served = Counter(served.apns_id for served in nginx.requests())
     assert len(served) == 4500
     assert set(served.values()) == {1}
 
