@@ -23,6 +23,7 @@ from gateway.console.serve import routes as console_routes
 from gateway.counting import LiveCounters
 from gateway.delivery.in_app import InAppChannel
 from gateway.errors import ConfigError, Unavailable
+from gateway.housekeeping import run_housekeeping
 from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
@@ -73,6 +74,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         counters = LiveCounters(store, catalog)
         pipeline = Pipeline(store=store, catalog=catalog, counters=counters, metrics=metrics)
         await _opened(closing, "timers", background(lambda stop: run_timers(store, pipeline, counters, stop)))
+        await _opened(closing, "housekeeping", background(lambda stop: run_housekeeping(store, stop)))
         context = Context(
             settings=settings, store=store, catalog=catalog, pipeline=pipeline, metrics=metrics, checks=checks
         )
