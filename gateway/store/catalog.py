@@ -153,6 +153,14 @@ class Catalog:
         await self._discard(upload, tokens)
         raise PreconditionFailed("the catalog was changed meanwhile; look again at what would change")
 
+    async def settled_commit(self) -> str:
+        """The version, as text, of a large commit that is being carried out; "" where there is none."""
+        return await self._pointers.settled()
+
+    async def carry_out(self) -> None:
+        """Finish such a commit: its author may have died."""
+        await self._pointers.carry_out()
+
     async def pointer(self, kind: Kind, document_id: str) -> Pointer:
         """Where the present version of a document is; "" where there is none."""
         stored = await self._connection.call("HGET", keys.documents(kind), document_id)
@@ -177,10 +185,10 @@ class Catalog:
         """The whole catalog at one version."""
         while True:
             version = await self.version()
-            if not await self._pointers.is_moving():
+            if not await self._pointers.settled():
                 pointers = [pointer for kind in KINDS for pointer in await self._scan(kind)]
                 documents = await self.load(pointers)
-                if await self.version() == version and not await self._pointers.is_moving():
+                if await self.version() == version and not await self._pointers.settled():
                     return CatalogChanges(version=version, is_complete=True, documents=tuple(documents))
             await asyncio.sleep(RELOAD_S)
 

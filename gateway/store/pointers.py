@@ -90,18 +90,15 @@ class Pointers:
                 await self.carry_out()
         raise Conflict("another change of the catalog is under way and does not end; try again")
 
-    async def is_moving(self) -> bool:
-        """Whether a large commit is being carried out."""
-        plan = await self._connection.call("GET", keys.CATALOG_PLAN)
-        return plan is not None and plan.startswith(b"=")
+    async def settled(self) -> str:
+        """The version, as text, of a large commit that is being carried out; "" where there is none."""
+        plan: bytes = await self._connection.call("GET", keys.CATALOG_PLAN) or b""
+        return plan[1:].decode() if plan.startswith(b"=") else ""
 
     async def carry_out(self) -> None:
         """Finish a settled commit, if there is one; it does no harm if its author does so too."""
-        plan = await self._connection.call("GET", keys.CATALOG_PLAN)
-        if plan is None or not plan.startswith(b"="):
-            return
-        version = int(plan[1:])
-        stored = await self._connection.call("GET", keys.changes(version))
+        version = await self.settled()
+        stored = await self._connection.call("GET", keys.changes(version)) if version else None
         if stored is None:
             return
         changes = decode_committed(stored).changes

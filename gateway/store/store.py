@@ -21,6 +21,7 @@ from gateway.store.dead_letters import DeadLetters
 from gateway.store.deferrals import Deferrals
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.history import History
+from gateway.store.housekeeping import Housekeeping
 from gateway.store.inbox import Inbox
 from gateway.store.outbox import Outbox
 from gateway.store.outcomes import Outcomes
@@ -58,6 +59,7 @@ class Store:
     traces: Traces
     catalog: Catalog
     history: History
+    housekeeping: Housekeeping
     audit: Audit
     api_keys: ApiKeys
     activity: Activity
@@ -111,6 +113,7 @@ class Store:
         profiles = Profiles(connection, partitions, pseudonyms)
         present = PresentUsers(connection, partitions, settings.shared_dir)
         catalog = Catalog(connection)
+        history = History(connection, catalog)
         budgets, codes = Budgets(connection, partitions), CodePools(connection, partitions)
         store = cls(
             connection=connection,
@@ -136,7 +139,8 @@ class Store:
             inbox=Inbox(connection, partitions),
             traces=Traces(connection, partitions, kept_s=settings.decision_trace_ttl_s),
             catalog=catalog,
-            history=History(connection, catalog),
+            history=history,
+            housekeeping=Housekeeping(catalog, history),
             audit=Audit(connection),
             api_keys=ApiKeys(connection),
             activity=Activity(connection, pseudonyms),
@@ -145,6 +149,7 @@ class Store:
         await store.outbox.prepare()
         await present.start()
         store.statistics.start()
+        store.housekeeping.start()
         return store
 
     async def ping(self) -> None:
@@ -154,6 +159,7 @@ class Store:
     async def close(self) -> None:
         """Write out what is gathered, disconnect, and stop the embedded server; a failing step lets the rest run."""
         try:
+            await self.housekeeping.stop()
             await self.present.stop()
             await self.statistics.stop()
         finally:
