@@ -39,6 +39,7 @@ class CannedGateway:
     def __init__(self, stores: list[dict[str, Any]], offers: list[dict[str, Any]] | None = None) -> None:
         self.stores = stores
         self.offers = offers or []
+        self.decisions: dict[str, dict[str, Any]] = {}
         self.is_open = True
         self.url = ""
         self._listeners: set[asyncio.Queue[dict[str, Any] | None]] = set()
@@ -51,6 +52,7 @@ class CannedGateway:
         app.router.add_get("/v1/geofences", self._list("stores"))
         app.router.add_get("/v1/offers", self._list("offers"))
         app.router.add_get("/v1/activity", self._activity)
+        app.router.add_get("/v1/pushes/{push_id}/decision", self._decision)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -108,6 +110,11 @@ class CannedGateway:
                 await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
         self._listeners.discard(events)
         return response
+
+    async def _decision(self, request: web.Request) -> web.Response:
+        if request.match_info["push_id"] not in self.decisions:
+            return problem(404, "not_found", "Not found", "no trace is kept of a push of this id")
+        return web.json_response(self.decisions[request.match_info["push_id"]])
 
     def _refused(self, request: web.Request) -> web.Response | None:
         if not self.is_open:

@@ -137,16 +137,54 @@ async def test_figures_count_traffic_pushes_and_refusals(page: Page, canned: Can
         await expect(figures.locator("dl > div").filter(has_text=name).locator("dd")).to_have_text(times)
 
 
-async def test_stores_are_drawn_where_they_are(page: Page, canned: CannedGateway) -> None:
-    """Every store is on the map, and choosing a push shows its store and only what happens there."""
+async def test_store_can_be_looked_at_alone(page: Page, canned: CannedGateway) -> None:
+    """Choosing a refusal shows its store, and only what happens there, until all are wanted again."""
     await open_live(page, canned)
     canned.tell(delivery(canned), refusal(canned))
-    await page.get_by_role("listitem").filter(has_text="Soup and bread").get_by_role("button").click()
+    await page.get_by_role("listitem").filter(has_text="Not running").get_by_role("button").click()
     card = page.get_by_role("article")
-    await expect(card.get_by_role("heading")).to_have_text(canned.stores[0]["properties"]["name"])
+    await expect(card.get_by_role("heading")).to_have_text(canned.stores[1]["properties"]["name"])
     await expect(page.get_by_role("listitem")).to_have_count(1)
     await card.get_by_role("button", name="Show all stores").click()
     await expect(page.get_by_role("listitem")).to_have_count(2)
+
+
+async def test_push_opens_the_decision_behind_it(page: Page, canned: CannedGateway) -> None:
+    """Choosing a push shows why it was sent, and what it was chosen from, gate by gate."""
+    store = canned.stores[0]["id"]
+    passed = [{"gate": "consent", "passed": True}, {"gate": "claim", "passed": True}]
+    outranked = {"gate": "arbitration", "passed": False, "rule": "outranked_by", "actual": "cafe-lunch"}
+    canned.decisions["p1"] = {
+        "at_ms": 1,
+        "push_ids": ["p1"],
+        "candidates": [
+            {"offer_id": "stamp", "geofence_id": store, "verdicts": [outranked], "refused_by": "arbitration"},
+            {
+                "offer_id": "cafe-lunch",
+                "geofence_id": store,
+                "transition": {"kind": "enter", "geofence_id": store},
+                "verdicts": passed,
+                "refused_by": None,
+                "message": {"title": "Soup and bread for 8.90 €", "body": "Take a seat."},
+            },
+        ],
+    }
+    await open_live(page, canned)
+    canned.tell(delivery(canned))
+    await page.get_by_role("listitem").get_by_role("button").click()
+    trace = page.get_by_role("article", name="Why this push was sent")
+    await expect(trace).to_contain_text(f"Enters {canned.stores[0]['properties']['name']}")
+    await expect(trace).to_contain_text("Lunch at the cafés came first.")
+    await trace.get_by_role("button", name="Back to the feed").click()
+    await expect(page.get_by_role("listitem")).to_have_count(1)
+
+
+async def test_decision_that_was_forgotten_says_so(page: Page, canned: CannedGateway) -> None:
+    """Traces are kept for some days only; a push without one says that."""
+    await open_live(page, canned)
+    canned.tell(delivery(canned))
+    await page.get_by_role("listitem").get_by_role("button").click()
+    await expect(page.get_by_role("article", name="Why this push was sent")).to_contain_text("no trace is kept")
 
 
 async def test_feed_can_be_held_to_read(page: Page, canned: CannedGateway) -> None:

@@ -41,6 +41,34 @@ export interface Verdict {
   would_pass?: string | null;
 }
 
+/** What happened between a user and a geofence. */
+export interface Transition {
+  geofence_id: string;
+  kind: string;
+  reason?: string | null;
+  duration_ms?: number | null;
+  dwell_s?: number | null;
+  distance_m?: number | null;
+}
+
+/** One offer that a transition woke, with every gate's verdict in order. */
+export interface Candidate {
+  offer_id: string;
+  geofence_id: string;
+  transition?: Transition;
+  verdicts: Verdict[];
+  message?: { title: string; body: string } | null;
+  refused_by: string | null;
+  held_out?: boolean;
+}
+
+/** A decision looked up afterwards. */
+export interface DecisionTrace {
+  at_ms: number;
+  push_ids: string[];
+  candidates: Candidate[];
+}
+
 /** `user` is a keyed hash and `cell` an H3 cell of resolution 9: the stream never carries a person or a place. */
 export interface TransitionEvent {
   type: "transition";

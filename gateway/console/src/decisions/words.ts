@@ -97,8 +97,8 @@ const CAUSES: Partial<Record<Gate, (verdict: Verdict) => string | undefined>> = 
 
 function remedy({ gate, required, would_pass }: Verdict): string {
   if (would_pass) return `Possible ${would_pass}.`;
-  const isInstant = gate === "claim" && typeof required === "number" && required > 1e12;
-  return isInstant ? `Possible again after ${dateAndTime(required)}.` : "";
+  const freeAtMs = gate === "claim" ? (required as { free_at_ms?: number | null } | null)?.free_at_ms : null;
+  return freeAtMs ? `Possible again after ${dateAndTime(freeAtMs)}.` : "";
 }
 
 function compared({ rule, actual, required }: Verdict): string {

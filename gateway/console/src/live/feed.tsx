@@ -3,14 +3,16 @@
 import { computed, effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { geofenceName, geofences, load, loading, offerName } from "../catalog";
-import { duration, timeOfDay } from "../format";
+import { timeOfDay } from "../format";
 import { Icon } from "../shell/icon";
 import { Trouble } from "../ui/empty";
 import { NoDecisions, NoStores } from "./lessons";
 import { linesOf, type PushLine, type RefusalLine } from "./lines";
-import { chosenStore, feed, type FeedItem, stream } from "./state";
+import { chosenStore, feed, type FeedItem, openedPush, stream } from "./state";
+import { PushCard } from "./push-card";
 import { StoreCard } from "./store-card";
-import { gateName, providerName, reason } from "../decisions/words";
+import { Trace } from "./trace";
+import { gateName, reason } from "../decisions/words";
 
 type Filter = "all" | "push" | "refusal";
 
@@ -54,8 +56,14 @@ export function FeedPanel() {
           <Icon name={held.value === null ? "pause" : "play"} /> {held.value === null ? "Hold" : "Run"}
         </button>
       </header>
-      <StoreCard />
-      <Items />
+      {openedPush.value ? (
+        <Trace key={openedPush.value.push_id} push={openedPush.value} />
+      ) : (
+        <>
+          <StoreCard />
+          <Items />
+        </>
+      )}
       <Announcer />
     </section>
   );
@@ -77,23 +85,13 @@ function Items() {
 }
 
 function Push({ line: { event } }: { line: PushLine }) {
-  const store = geofenceName(event.geofence_id);
-  const isAccepted = event.status === "accepted";
+  const open = (): void => {
+    chosenStore.value = event.geofence_id;
+    openedPush.value = event;
+  };
   return (
-    <button class="push" type="button" onClick={() => (chosenStore.value = event.geofence_id)}>
-      <span class="push-top">
-        <span class="push-store">{store}</span>
-        <time>{timeOfDay(event.at_ms)}</time>
-      </span>
-      <strong>{event.title || offerName(event.offer_id)}</strong>
-      {event.body && <span class="push-body">{event.body}</span>}
-      <span class="push-foot">
-        <span class="chip" data-provider={event.provider}>
-          {providerName(event.provider)}
-        </span>
-        {isAccepted ? "accepted" : <span class="fault">{[event.status, event.code].filter(Boolean).join(": ")}</span>}
-        {event.ping_to_accepted_ms != null && <span>{duration(event.ping_to_accepted_ms)} after the ping</span>}
-      </span>
+    <button class="push" type="button" onClick={open}>
+      <PushCard event={event} />
     </button>
   );
 }

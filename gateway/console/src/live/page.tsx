@@ -9,10 +9,10 @@ import { MapStage } from "../map/stage";
 import type { MapView } from "../map/view";
 import { CountersPanel } from "./counters";
 import { FeedPanel } from "./feed";
-import { cells, chosenStore, moment } from "./state";
+import { cells, chosenStore, entered, moment, openedPush } from "./state";
 
 export function LivePage() {
-  useEffect(() => () => void (chosenStore.value = null), []);
+  useEffect(() => () => void (chosenStore.value = openedPush.value = null), []);
   return (
     <div class="stage">
       <MapStage label="Map of stores and users present" connect={connect} />
@@ -23,7 +23,10 @@ export function LivePage() {
 }
 
 function connect(view: MapView): () => void {
-  view.onChoose((id) => (chosenStore.value = id));
+  view.onChoose((id) => {
+    openedPush.value = null;
+    chosenStore.value = id;
+  });
   const stops = [
     effect(() => view.showPresence(cells.value)),
     effect(() => {
@@ -35,6 +38,12 @@ function connect(view: MapView): () => void {
       for (const item of moment.value) {
         const geofence = geofences.peek().get(item.event.geofence_id);
         if (geofence) mark(view.map, middleOf(geofence), item.kind);
+      }
+    }),
+    effect(() => {
+      for (const id of entered.value) {
+        const geofence = geofences.peek().get(id);
+        if (geofence) mark(view.map, middleOf(geofence), "enter");
       }
     }),
   ];

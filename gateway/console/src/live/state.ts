@@ -4,7 +4,7 @@
 // cost of drawing does not grow with the traffic.
 
 import { signal } from "@preact/signals";
-import type { ActivityEvent, DecisionEvent, DeliveryEvent, PresenceEvent } from "../api/types";
+import type { ActivityEvent, DecisionEvent, DeliveryEvent, PresenceEvent, TransitionEvent } from "../api/types";
 import { follow, type StreamState } from "../api/stream";
 
 const FEED_LENGTH = 400;
@@ -49,8 +49,13 @@ export const traffic = signal<Traffic>(NO_TRAFFIC);
 export const cells = signal<Readonly<Record<string, number>>>({});
 /** The store whose events are looked at, chosen on the map or in the feed. */
 export const chosenStore = signal<string | null>(null);
+/** The push whose decision is being read. */
+export const openedPush = signal<DeliveryEvent | null>(null);
 /** The pushes and refusals of the last moment, for the map to mark. */
 export const moment = signal<readonly FeedItem[]>([]);
+
+/** The geofences that someone entered in the last moment. */
+export const entered = signal<readonly string[]>([]);
 
 let nextId = 1;
 let waiting: ActivityEvent[] = [];
@@ -85,6 +90,8 @@ function show(): void {
       items.push({ kind: "refusal", id: nextId++, event });
     }
   }
+  const entries = events.filter((event) => event.type === "transition" && event.kind === "enter");
+  if (entries.length > 0) entered.value = entries.map((event) => (event as TransitionEvent).geofence_id);
   if (items.length === 0) return;
   counters.value = items.reduce(counted, counters.value);
   feed.value = [...items.reverse(), ...feed.value].slice(0, FEED_LENGTH);

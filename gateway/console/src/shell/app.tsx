@@ -26,6 +26,7 @@ const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: "geofences", title: "Geofences", Page: lazy(async () => (await import("../geofences/page")).GeofencesPage) },
   { name: "offers", title: "Offers", Page: lazy(async () => (await import("../offers/page")).OffersPage) },
   { name: "simulator", title: "Simulator", Page: lazy(async () => (await import("../simulator/page")).SimulatorPage) },
+  { name: "reports", title: "Reports", Page: lazy(async () => (await import("../reports/page")).ReportsPage) },
   { name: "users", title: "Users", Page: lazy(async () => (await import("../users/page")).UsersPage) },
 ];
 

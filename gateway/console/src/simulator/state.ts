@@ -3,26 +3,8 @@
 import { computed, signal } from "@preact/signals";
 import type { Position } from "geojson";
 import { call, Problem } from "../api/client";
-import type { Verdict } from "../api/types";
+import type { Candidate, Transition } from "../api/types";
 import { NotGpx, type Pace, type Ping, pingsAlong, readGpx } from "./walk";
-
-export interface Transition {
-  geofence_id: string;
-  kind: string;
-  reason?: string | null;
-  duration_ms?: number | null;
-  dwell_s?: number | null;
-  distance_m?: number | null;
-}
-
-export interface Candidate {
-  offer_id: string;
-  geofence_id: string;
-  verdicts: Verdict[];
-  message?: { title: string; body: string };
-  refused_by: string | null;
-  held_out?: boolean;
-}
 
 export interface Moment {
   at_ms: number;

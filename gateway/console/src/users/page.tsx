@@ -8,6 +8,7 @@ import { said } from "../decisions/words";
 import { dateAndYear, words } from "../format";
 import { go } from "../router";
 import { forget, person } from "../simulator/state";
+import { Decisions } from "./decisions";
 import { confirmed } from "../ui/confirm";
 import { download } from "../ui/download";
 import { tell } from "../ui/notice";
@@ -137,6 +138,7 @@ function Held({ user: held }: { user: User }) {
         </dl>
       </section>
       <Devices held={held} />
+      <Decisions userId={held.user_id} />
       <footer class="user-foot">
         <button class="quiet" type="button" onClick={() => download(`${held.user_id}.json`, "application/json", JSON.stringify(held, null, 2))}>
           Export
