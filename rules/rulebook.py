@@ -6,12 +6,12 @@ tags and those of every store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from geofences.model import Geofence, Reason, Transition, TransitionKind
 from rules.compiled import CompiledOffer
-from rules.document import Offer
+from rules.document import Offer, Trigger
 from rules.policy import DEFAULT_POLICY, BrandPolicy
 from rules.stores import Geofences, Store
 
@@ -157,6 +157,37 @@ class Rulebook:
     def pass_by(self, geofence_id: str) -> bool:
         """Whether a live offer waits for shoppers who pass a geofence by."""
         return bool(self._waiting(geofence_id, TransitionKind.PASS_BY).live)
+
+    def nearby_reach_m(self, geofences: Iterable[Geofence]) -> dict[str, int]:
+        """How far around each geofence live offers ask for shoppers; geofences around which none asks are left out.
+
+        For all geofences of a catalog at once: a microsecond each, where ``nearby_m`` would remember every one.
+        """
+        return self._reach(geofences, TransitionKind.NEARBY, lambda trigger: trigger.nearby_m or 0)
+
+    def passed_by(self, geofences: Iterable[Geofence]) -> frozenset[str]:
+        """The geofences at which live offers wait for shoppers who pass by."""
+        return frozenset(self._reach(geofences, TransitionKind.PASS_BY, lambda _: 1))
+
+    def _reach(
+        self, geofences: Iterable[Geofence], kind: TransitionKind, asked: Callable[[Trigger], int]
+    ) -> dict[str, int]:
+        by_key: dict[_Key, int] = {}
+        for compiled in self._offers.values():
+            if compiled.kind is kind and compiled.offer.is_live:
+                for key in _keys(compiled.offer):
+                    by_key[key] = max(by_key.get(key, 0), asked(compiled.offer.trigger))
+        if not by_key:
+            return {}
+        everywhere = by_key.get(_EVERYWHERE, 0)
+        found = {}
+        for geofence in geofences:
+            reach = max(everywhere, by_key.get(("geofence", geofence.id), 0))
+            for tag in geofence.tags:
+                reach = max(reach, by_key.get(("tag", tag), 0))
+            if reach:
+                found[geofence.id] = reach
+        return found
 
     def _waiting(self, geofence_id: str, kind: TransitionKind) -> Waiting:
         """Worked out once and kept until the next rulebook."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofences.model import Geofence, Reason
-from rules.document import Offer
+from rules.document import Offer, Status
 from rules.policy import DEFAULT_POLICY, parse_policy
 from rules.rulebook import Rulebook
 from tests.rules.shop import geofence, offer, transition
@@ -61,8 +61,24 @@ def test_the_engine_is_told_what_live_offers_wait_for() -> None:
     assert rulebook.dwells_s("c") == (60,)
     assert (rulebook.nearby_m("a"), rulebook.nearby_m("b")) == ((200,), ())
     assert (rulebook.pass_by("a"), rulebook.pass_by("b")) == (False, True)
+    assert rulebook.nearby_reach_m(STORES.values()) == {"a": 200}
+    assert rulebook.passed_by(STORES.values()) == {"b"}
     assert rulebook.wants_visits is False
     assert rulebook.updated(put=[offer(id="v", trigger={"type": "visit"})]).wants_visits is True
+
+
+def test_the_reach_around_every_geofence_is_the_farthest_that_is_asked_for() -> None:
+    """By id, by tag and everywhere, live offers only; what nobody asks about is left out."""
+    offers = [
+        offer(id="all", trigger={"type": "nearby", "nearby_m": 50}, targets={"all": True}, status="draft"),
+        offer(id="tag", trigger={"type": "nearby", "nearby_m": 300}, targets={"tags": ["books"]}),
+        offer(id="id", trigger={"type": "nearby", "nearby_m": 100}, targets={"geofences": ["a", "b"]}),
+    ]
+    rulebook = Rulebook.build(offers, STORES)
+    assert rulebook.nearby_reach_m(STORES.values()) == {"a": 100, "b": 300}
+    assert rulebook.passed_by(STORES.values()) == frozenset()
+    everywhere = rulebook.updated(put=[msgspec.structs.replace(offers[0], status=Status.ACTIVE)])
+    assert everywhere.nearby_reach_m(STORES.values()) == {"a": 100, "b": 300, "c": 50}
 
 
 def test_offers_that_show_live_counters_are_known() -> None:
