@@ -30,6 +30,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.errors import ConfigError, Unavailable
+from gateway.logs import Log
 
 MAX_SOCKET_PATH_BYTES: Final = 100
 """Socket addresses hold 104 bytes on some systems, 108 on Linux."""
@@ -38,16 +39,25 @@ START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 30.0
 """Time to write what is buffered; then the server is killed, and its file is still whole."""
 POLL_S: Final = 0.02
+WATCH_S: Final = 0.5
+"""How often it is looked whether the server still runs."""
 _PR_SET_PDEATHSIG: Final = 1
+
+_log = Log("store")
 
 
 class EmbeddedRedis:
-    """The server and the lock of one data directory."""
+    """The server and the lock of one data directory. Should the server die alone, it is started again."""
 
-    def __init__(self, lock: IO[str], process: subprocess.Popen[bytes], socket: Path) -> None:
+    def __init__(self, lock: IO[str], program: Path, folder: Path) -> None:
+        """``folder`` holds the server's file, log and, where its path is short enough, socket."""
         self._lock = lock
-        self._process = process
-        self.url: Final = f"unix://{socket}"
+        self._program = program
+        self._folder = folder
+        self._socket = _socket_path(folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.url: Final = f"unix://{self._socket}"
 
     @classmethod
     async def start(cls, data_dir: Path, program: Path | None = None) -> EmbeddedRedis:
@@ -61,56 +71,75 @@ class EmbeddedRedis:
         """
         folder, lock = _take(data_dir)
         try:
-            program = program or find_server()
-            _refuse_downgrade(program, folder)
-            socket = _socket_path(folder)
-            await _stop_orphan(socket)
-            process = subprocess.Popen(  # noqa: ASYNC220 - the thread matters, and starting takes a millisecond
-                _command(program, folder, socket),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - see there
-            )
-            server = cls(lock, process, socket)
+            server = cls(lock, program or find_server(), folder)
+            _refuse_downgrade(server._program, folder)
+            await _stop_orphan(server._socket)
         except BaseException:
             lock.close()
             raise
         try:
-            await server._wait_until_ready(folder)
+            await server._run()
         except BaseException:
             await server.stop()
             raise
+        server._watcher = asyncio.create_task(server._watch(), name="embedded redis watcher")
         return server
 
     @property
-    def pid(self) -> int:
-        """Process id of the server."""
-        return self._process.pid
+    def pid(self) -> int | None:
+        """Process id of the server; None when there is none."""
+        return None if self._process is None else self._process.pid
 
     async def stop(self) -> None:
         """Let the server write everything and end, then give the directory free."""
         try:
-            self._process.send_signal(signal.SIGTERM)
-            deadline = time.monotonic() + STOP_TIMEOUT_S
-            while self._process.poll() is None:
-                if time.monotonic() > deadline:
-                    self._process.kill()
-                await asyncio.sleep(POLL_S)
+            if self._watcher is not None:
+                self._watcher.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._watcher
+            if self._process is not None:
+                await _end(self._process)
         finally:
             self._lock.close()
 
-    async def _wait_until_ready(self, folder: Path) -> None:
+    async def _run(self) -> None:
+        """Start the server and wait until it answers. Raises Unavailable."""
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - the thread matters, and starting takes a millisecond
+            _command(self._program, self._folder, self._socket),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - see there
+        )
+        log = self._folder / "redis.log"
         deadline = time.monotonic() + START_TIMEOUT_S
         while not await _answers(self.url):
             if self._process.poll() is not None:
-                raise Unavailable(f"redis-server ended at once; see {folder / 'redis.log'}")
+                raise Unavailable(f"redis-server ended at once; see {log}")
             if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"redis-server did not come up in {START_TIMEOUT_S:.0f} s; see {folder / 'redis.log'}"
-                )
+                raise Unavailable(f"redis-server did not come up in {START_TIMEOUT_S:.0f} s; see {log}")
             await asyncio.sleep(POLL_S)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._process is not None and self._process.poll() is not None:
+                _log.error("the embedded redis-server ended and is started again", status=self._process.returncode)
+                try:
+                    await self._run()
+                except (Unavailable, OSError) as error:
+                    _log.error("the embedded redis-server does not start", detail=str(error))
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the server to write everything and end; after ``STOP_TIMEOUT_S`` it is killed."""
+    process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            process.kill()
+        await asyncio.sleep(POLL_S)
 
 
 def find_server() -> Path:

