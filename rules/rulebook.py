@@ -33,7 +33,7 @@ class Waiting(NamedTuple):
 class Rulebook:
     """All offers of a catalog under one policy. Build it with ``Rulebook.build``; change it with ``updated``."""
 
-    __slots__ = ("_geofences", "_index", "_memo", "_offers", "_stores", "policy", "wants_visits")
+    __slots__ = ("_geofences", "_index", "_memo", "_offers", "_shared", "_stores", "policy", "wants_visits")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Rulebook:
         self._geofences = geofences
         self._stores = stores
         self._memo: dict[tuple[str, TransitionKind], Waiting] = {}
+        self._shared: dict[tuple[tuple[_Key, ...], TransitionKind], Waiting] = {}
         self.policy = policy
         self.wants_visits = _VISITS in index
         """Whether a live offer waits for a visit: only then need visits be worked out."""
@@ -190,15 +191,19 @@ class Rulebook:
         return found
 
     def _waiting(self, geofence_id: str, kind: TransitionKind) -> Waiting:
-        """Worked out once and kept until the next rulebook."""
+        """Worked out once and kept until the next rulebook; geofences that the same targets meet share it."""
         held = self._memo.get((geofence_id, kind))
         if held is None:
             geofence = self._geofences.get(geofence_id)
             keys = _keys_of_geofence(geofence) if geofence else [("geofence", geofence_id), _EVERYWHERE]
-            every = tuple({o.id: o for key in keys for o in self._index.get(key, ()) if o.kind is kind}.values())
-            live = tuple(o for o in every if o.offer.is_live)
-            held = self._memo[geofence_id, kind] = Waiting(every, live, _union(o.event_names for o in every))
+            met = tuple(key for key in keys if key in self._index)
+            held = self._shared.get((met, kind)) or self._joined(met, kind)
+            self._memo[geofence_id, kind] = self._shared[met, kind] = held
         return held
+
+    def _joined(self, keys: tuple[_Key, ...], kind: TransitionKind) -> Waiting:
+        every = tuple({o.id: o for key in keys for o in self._index[key] if o.kind is kind}.values())
+        return Waiting(every, tuple(o for o in every if o.offer.is_live), _union(o.event_names for o in every))
 
 
 def _union(sets: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
