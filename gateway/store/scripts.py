@@ -36,6 +36,7 @@ HOLD = _read("hold")
 BURY = _read("bury")
 REPLAY_DEAD = _read("replay_dead")
 RECORD_OUTCOME = _read("record_outcome")
+PUT_TRACES = _read("put_traces")
 DEFER = _read("defer")
 TAKE_DEFERRED = _read("take_deferred")
 COMPARE_AND_SET = _read("compare_and_set")
@@ -62,6 +63,7 @@ SCRIPTS = (
     BURY,
     REPLAY_DEAD,
     RECORD_OUTCOME,
+    PUT_TRACES,
     DEFER,
     TAKE_DEFERRED,
     COMPARE_AND_SET,

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from gateway.store import keys
-from gateway.store.connection import Arg, Connection
+from gateway.store.connection import Connection
+from gateway.store.scripts import PUT_TRACES
 
 MAX_TRACES: Final = 50
 """Traces kept per user: some weeks of decisions, about 100 kB."""
@@ -37,17 +38,26 @@ class Traces:
         """Keep traces, unless they are to be kept for no time at all."""
         if self._kept_ms == 0:
             return
-        commands: list[tuple[Arg, ...]] = []
+        groups: dict[int, list[Trace]] = {}
         for trace in traces:
-            key = self._key(trace.user_id)
-            commands += [
-                ("LPUSH", key, trace.body),
-                ("LTRIM", key, 0, MAX_TRACES - 1),
-                ("PEXPIRE", key, self._kept_ms),
+            groups.setdefault(keys.partition_of(trace.user_id, self._partitions), []).append(trace)
+        await self._connection.run_many(
+            PUT_TRACES,
+            [
+                (
+                    [keys.traces(partition, trace.user_id) for trace in group],
+                    [MAX_TRACES, self._kept_ms, *(trace.body for trace in group)],
+                )
+                for partition, group in groups.items()
+            ],
+        )
+        await self._connection.batch(
+            [
+                ("SET", keys.push_trace(trace.push_id), trace.body, "PX", self._kept_ms)
+                for trace in traces
+                if trace.push_id is not None
             ]
-            if trace.push_id is not None:
-                commands.append(("SET", keys.push_trace(trace.push_id), trace.body, "PX", self._kept_ms))
-        await self._connection.batch(commands)
+        )
 
     async def of_push(self, push_id: str) -> bytes | None:
         """The decision that made a push."""
