@@ -51,12 +51,6 @@ class Statistics:
         """Count ``what`` (``matched``, ``refused:audience``, ``claimed``, ``delivered``, ``revenue_cents`` …)."""
         self._counts[offer_id, day_of(at_ms), f"{what}\x00{geofence_id}\x00{variant}"] += amount
 
-    async def count_decisions(self, at_ms: int, outcomes: Iterable[tuple[str, str, str | None]]) -> None:
-        """Count candidates as (offer, geofence, gate that refused or None if claimed), each also as matched."""
-        for offer_id, geofence_id, gate in outcomes:
-            self.count(at_ms, offer_id, "matched", geofence_id=geofence_id)
-            self.count(at_ms, offer_id, f"refused:{gate}" if gate else "claimed", geofence_id=geofence_id)
-
     async def flush(self) -> None:
         """Write out what was counted; on Unavailable the counts stay for the next time."""
         counts, self._counts = self._counts, Counter()

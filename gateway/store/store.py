@@ -21,7 +21,6 @@ from gateway.store.dead_letters import DeadLetters
 from gateway.store.deferrals import Deferrals
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.history import History
-from gateway.store.housekeeping import Housekeeping
 from gateway.store.inbox import Inbox
 from gateway.store.outbox import Outbox
 from gateway.store.outcomes import Outcomes
@@ -29,6 +28,7 @@ from gateway.store.presence import PresenceStore
 from gateway.store.present import PresentUsers
 from gateway.store.profiles import Profiles
 from gateway.store.pseudonyms import Pseudonyms
+from gateway.store.rescue import Rescue
 from gateway.store.seal import Seal
 from gateway.store.statistics import Statistics
 from gateway.store.traces import Traces
@@ -59,7 +59,7 @@ class Store:
     traces: Traces
     catalog: Catalog
     history: History
-    housekeeping: Housekeeping
+    rescue: Rescue
     audit: Audit
     api_keys: ApiKeys
     activity: Activity
@@ -113,7 +113,6 @@ class Store:
         profiles = Profiles(connection, partitions, pseudonyms)
         present = PresentUsers(connection, partitions, settings.shared_dir)
         catalog = Catalog(connection)
-        history = History(connection, catalog)
         budgets, codes = Budgets(connection, partitions), CodePools(connection, partitions)
         store = cls(
             connection=connection,
@@ -139,8 +138,8 @@ class Store:
             inbox=Inbox(connection, partitions),
             traces=Traces(connection, partitions, kept_s=settings.decision_trace_ttl_s),
             catalog=catalog,
-            history=history,
-            housekeeping=Housekeeping(catalog, history),
+            history=History(connection, catalog),
+            rescue=Rescue(catalog),
             audit=Audit(connection),
             api_keys=ApiKeys(connection),
             activity=Activity(connection, pseudonyms),
@@ -149,7 +148,7 @@ class Store:
         await store.outbox.prepare()
         await present.start()
         store.statistics.start()
-        store.housekeeping.start()
+        store.rescue.start()
         return store
 
     async def ping(self) -> None:
@@ -159,7 +158,7 @@ class Store:
     async def close(self) -> None:
         """Write out what is gathered, disconnect, and stop the embedded server; a failing step lets the rest run."""
         try:
-            await self.housekeeping.stop()
+            await self.rescue.stop()
             await self.present.stop()
             await self.statistics.stop()
         finally:

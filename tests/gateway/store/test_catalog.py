@@ -185,14 +185,14 @@ async def test_a_large_commit_that_died_before_it_was_settled_blocks_nobody_for_
 async def test_a_commit_whose_author_died_is_carried_out_though_nobody_commits_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.housekeeping.PERIOD_S", 0.05)
-    await store.housekeeping.stop()
+    monkeypatch.setattr("gateway.store.rescue.PERIOD_S", 0.05)
+    await store.rescue.stop()
     await store.catalog.commit(many(b"0"))
     monkeypatch.setattr(store.catalog._pointers, "carry_out", store.ping)
     await store.catalog.commit(many(b"1"))
     monkeypatch.undo()
-    monkeypatch.setattr("gateway.store.housekeeping.PERIOD_S", 0.05)
+    monkeypatch.setattr("gateway.store.rescue.PERIOD_S", 0.05)
     async with store.catalog.subscribe() as news:
-        store.housekeeping.start()
+        store.rescue.start()
         assert await news.wait(10) == 2
     assert {d.body for d in (await store.catalog.load_all()).documents} == {b"1"}

@@ -104,11 +104,3 @@ async def test_bodies_that_were_never_committed_are_swept_away(store: Store) -> 
     assert await store.connection.call("KEYS", "*:body:dead*") == []
     assert await store.connection.call("HLEN", "gp:{catalog}:staged") == 1, "a young upload may still be committed"
     assert await documents(store) == {"s1": b"3", "o1": b"offer"}
-
-
-async def test_tidying_removes_both_at_once(store: Store) -> None:
-    await eventful(store)
-    await store.connection.call("HSET", "gp:{catalog}:staged", "dead", "1000 1")
-    await store.housekeeping.tidy()
-    assert await store.connection.call("HLEN", "gp:{catalog}:staged") == 0
-    assert len(await store.history.versions()) == 5

@@ -60,7 +60,9 @@ async def test_a_pseudonym_is_the_same_in_all_workers_and_depends_on_the_key(sto
 async def test_counts_add_up_over_workers_and_flushes(store: Store, settings: Settings) -> None:
     other = await Store.open(settings)
     at_ms = 1_760_000_000_000
-    await store.statistics.count_decisions(at_ms, [("o1", "s1", None), ("o1", "s1", "audience"), ("o1", "s|2", None)])
+    for what, geofence_id in (("claimed", "s1"), ("refused:audience", "s1"), ("claimed", "s|2"), ("matched", "s1")):
+        store.statistics.count(at_ms, "o1", what, geofence_id=geofence_id)
+    store.statistics.count(at_ms, "o1", "revenue_cents", variant="b", amount=995)
     await store.statistics.flush()
     other.statistics.count(at_ms, "o1", "claimed", geofence_id="s1")
     await other.close()
@@ -68,11 +70,11 @@ async def test_counts_add_up_over_workers_and_flushes(store: Store, settings: Se
     assert day == "20251009"
     read = await store.statistics.read("o1", [day])
     assert read[day] == {
-        ("matched", "s1", ""): 2,
+        ("matched", "s1", ""): 1,
         ("claimed", "s1", ""): 2,
         ("refused:audience", "s1", ""): 1,
-        ("matched", "s|2", ""): 1,
         ("claimed", "s|2", ""): 1,
+        ("revenue_cents", "", "b"): 995,
     }
 
 
