@@ -28,7 +28,8 @@ from geofences.index import GeofenceIndex
 from geofences.model import Geofence
 
 TOWN = 1000
-PINGS = 200_000
+SHOPPERS = 2000
+PINGS_EACH = 100
 EDITS = 20
 KINDS = ("supermarket", "bakery", "shoes", "pharmacy", "bookshop", "electronics")
 
@@ -81,14 +82,17 @@ def _turn(angle: float) -> np.ndarray:
     return np.array([(math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))])
 
 
-def pings_near(geofences: list[Geofence], count: int, seed: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Latitudes and longitudes of shoppers, some 100 m around stores."""
+def walks(geofences: list[Geofence], seed: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Latitudes and longitudes of shoppers who stroll around stores and report in turn."""
     rng = np.random.default_rng(seed)
-    chosen = rng.integers(0, len(geofences), count)
+    chosen = rng.integers(0, len(geofences), SHOPPERS)
     middles = np.array([geofences[i].shape.centroid.coords[0] for i in chosen.tolist()])
-    noise = rng.normal(0, 100 / M_PER_DEG, (count, 2))
-    lats = middles[:, 1] + noise[:, 1]
-    return lats, middles[:, 0] + noise[:, 0] / np.cos(np.radians(lats))
+    steps = rng.normal(0, 7 / M_PER_DEG, (PINGS_EACH, SHOPPERS, 2))
+    steps[0] += rng.normal(0, 80 / M_PER_DEG, (SHOPPERS, 2))
+    ways = np.cumsum(steps, axis=0)
+    lats = middles[:, 1] + ways[:, :, 1]
+    lngs = middles[:, 0] + ways[:, :, 0] / np.cos(np.radians(lats))
+    return lats.ravel(), lngs.ravel()
 
 
 def measure(fences: int, batch: int) -> dict[str, object]:
@@ -100,7 +104,7 @@ def measure(fences: int, batch: int) -> dict[str, object]:
     coverings = cover_many([g.shape for g in geofences])
     index = GeofenceIndex.build(zip(geofences, coverings, strict=True))
     compiled = time.process_time()
-    lats, lngs = pings_near(geofences, min(PINGS, 40 * fences))
+    lats, lngs = walks(geofences)
     figures: dict[str, object] = {
         "fences": fences,
         "parse_s": parsed - begin,

@@ -143,7 +143,7 @@ class _Extent:
 
     def __init__(self, outlines: Outlines) -> None:
         begins = outlines.start[:-1]
-        self.south, self.north, self.west, self.east = outlines.boxes
+        self.south, self.north, self.west, self.east = outlines.boxes.T
         self.lat, self.lng = (self.south + self.north) / 2, (self.west + self.east) / 2
         self.circle_m = np.where(np.isnan(outlines.radius_m), 0.0, outlines.radius_m)
         m_per_deg_lng = M_PER_DEG * np.cos(np.radians(self.lat))

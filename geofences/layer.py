@@ -38,7 +38,9 @@ class Pieces:
     @classmethod
     def of(cls, low: h3grid.Keys, high: h3grid.Keys, marks: NDArray[np.int64]) -> Pieces:
         """Cut the line by ranges ``low[i]:high[i]`` that carry ``marks[i]``."""
-        cuts = np.unique(np.concatenate([np.array([-1], dtype=np.int64), low, high]))
+        cuts = np.concatenate([np.array([-1], dtype=np.int64), low, high])
+        cuts.sort()
+        cuts = cuts[np.append(True, cuts[1:] != cuts[:-1])]
         first = np.searchsorted(cuts, low)
         counts = np.searchsorted(cuts, high) - first
         entries = (spread(first, counts) << 32) | np.repeat(marks, counts)

@@ -36,7 +36,7 @@ and libm's sine need not agree in the last bit."""
 class Outlines:
     """Many shapes as flat arrays. Immutable; ``x`` is longitude and ``y`` latitude in degrees.
 
-    ``boxes`` has four rows: south, north, west and east; a circle's box is its centre's.
+    ``boxes`` has a row for each: south, north, west, east; a circle's box is its centre's.
     """
 
     __slots__ = ("boxes", "has_circles", "radius_m", "start", "starts", "x", "xs", "y", "ys")
@@ -49,7 +49,8 @@ class Outlines:
         self.boxes = np.stack(
             [ends.reduceat(ordinates, begins) for ordinates in (y, x) for ends in (np.fmin, np.fmax)]
             if len(begins)
-            else [np.empty(0)] * 4
+            else [np.empty(0)] * 4,
+            axis=1,
         )
         # a single item of a memoryview costs a third of one of an array
         self.xs, self.ys, self.starts = x.data, y.data, start.data
@@ -125,7 +126,7 @@ def covers_many(
     edges = outlines.start[which + 1] - first - 1
     inside = np.zeros(len(which), dtype=bool)
     doubt = np.zeros(len(which), dtype=bool)
-    south, north, west, east = outlines.boxes.take(which, axis=1)
+    south, north, west, east = outlines.boxes[which].T
     boxed = (south <= lats) & (lats <= north) & (west <= lngs) & (lngs <= east)
     if outlines.has_circles:
         boxed &= edges > 0

@@ -23,12 +23,12 @@ _MAX_SQUARES: Final = 16
 """Squares that one shape may mark in a grid; a larger one goes to the next coarser grid."""
 
 _SLOTS_PER_SQUARE: Final = 8
-"""Slots of the table for each mark: a stray point is let through once in eight times or less."""
+"""Slots (bits) of the table for each mark: a stray point is let through once in eight times or less."""
 
 _SPREAD: Final = 0x9E3779B1
 
 Table = tuple[int, int, bytes]
-"""Squares per degree, mask, and a byte for each slot."""
+"""Squares per degree, mask, and a bit for each slot."""
 
 
 class Sieve:
@@ -54,14 +54,15 @@ class Sieve:
             rest = rest[~fits]
         self.is_open = len(rest) > 0
         self._tables: Sequence[Table] = tables
-        self._arrays = [(per_deg, mask, np.frombuffer(marks, dtype=bool)) for per_deg, mask, marks in tables]
+        self._arrays = [(per_deg, mask, np.frombuffer(marks, dtype=np.uint8)) for per_deg, mask, marks in tables]
 
     def passes(self, lat: float, lng: float) -> bool:
         """Whether the point may be in a shape."""
         if self.is_open:
             return True
         for per_deg, mask, marks in self._tables:
-            if marks[int((lat + 90.0) * per_deg) * _SPREAD + int((lng + 180.0) * per_deg) & mask]:
+            slot = int((lat + 90.0) * per_deg) * _SPREAD + int((lng + 180.0) * per_deg) & mask
+            if marks[slot >> 3] >> (slot & 7) & 1:
                 return True
         return False
 
@@ -70,7 +71,8 @@ class Sieve:
         passed = np.full(len(lats), self.is_open)
         if not self.is_open:
             for per_deg, mask, marks in self._arrays:
-                passed |= marks[(_row(lats, per_deg) * _SPREAD + _col(lngs, per_deg)) & mask]
+                slots = (_row(lats, per_deg) * _SPREAD + _col(lngs, per_deg)) & mask
+                passed |= (marks[slots >> 3] >> (slots & 7).astype(np.uint8) & 1).view(bool)
         return passed
 
     @property
@@ -89,7 +91,7 @@ def _col(lngs: Floats, per_deg: int) -> NDArray[np.int64]:
 
 def _boxes(outlines: Outlines) -> tuple[Floats, ...]:
     """South, north, west and east of all shapes; all longitudes for a circle that meets a pole or the antimeridian."""
-    south, north, west, east = outlines.boxes.copy()
+    south, north, west, east = outlines.boxes.T.copy()
     circles = np.flatnonzero(~np.isnan(outlines.radius_m))
     if len(circles):
         reach_deg = outlines.radius_m[circles] / M_PER_DEG * 1.001 + 1e-9
@@ -113,7 +115,7 @@ def _marked(
     place = spread(np.zeros_like(counts), counts)
     wide = np.repeat(cols, counts)
     hashed = (np.repeat(row, counts) + place // wide) * _SPREAD + np.repeat(col, counts) + place % wide
-    slots = 1 << int(_SLOTS_PER_SQUARE * len(hashed) - 1).bit_length()
+    slots = 1 << (_SLOTS_PER_SQUARE * len(hashed) - 1).bit_length()
     marks = np.zeros(slots, dtype=np.uint8)
     marks[hashed & (slots - 1)] = 1
-    return per_deg, slots - 1, marks.tobytes()
+    return per_deg, slots - 1, np.packbits(marks, bitorder="little").tobytes()

@@ -37,7 +37,10 @@ class Properties(Mapping[str, Any]):
         return self._decoded()[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._decoded()
+        if not isinstance(name, str):
+            return False
+        # a name that is nowhere in the text, as itself or escaped, need not be looked for in its objects
+        return (name.encode() in self._raw or b"\\" in self._raw) and name in self._decoded()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._decoded())
