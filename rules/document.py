@@ -100,6 +100,8 @@ class MessageTemplate(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fiel
     collapse_key: Annotated[str, Meta(max_length=64)] = ""
     ttl_s: Annotated[int, Meta(ge=0, le=28 * 86_400)] = 3600
     interruption_level: Literal["passive", "active", "time-sensitive", "critical"] = "active"
+    relevance: Annotated[float, Meta(ge=0, le=1)] | None = None
+    thread: Annotated[str, Meta(max_length=64)] = ""
     data: dict[str, str] = {}
 
 

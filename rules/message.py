@@ -55,6 +55,8 @@ def compose(source: MessageTemplate, locale: str, variables: Mapping[str, Any]) 
         collapse_key=source.collapse_key,
         ttl_s=source.ttl_s,
         interruption_level=source.interruption_level,
+        relevance=source.relevance,
+        thread=source.thread,
         data=source.data,
     )
     size = len(msgspec.json.encode(message))

@@ -112,6 +112,10 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     collapse_key: str = ""
     ttl_s: int = 3600
     interruption_level: Literal["passive", "active", "time-sensitive", "critical"] = "active"
+    relevance: float | None = None
+    """0 to 1: which notification of a summary is shown first."""
+    thread: str = ""
+    """Notifications of one thread are grouped; by default those of one store."""
     data: Mapping[str, str] = {}
 
 

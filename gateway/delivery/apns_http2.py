@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 from aioapns import NotificationRequest
-from aioapns.common import NotificationResult
+from aioapns.common import APNS_RESPONSE_CODE, NotificationResult
 
 from gateway.clock import now_ms
 from gateway.delivery.apns import NAME, TOKEN_REFUSALS, ApnsApp
@@ -26,9 +26,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class ApnsResult(NotificationResult):
     """aioapns' result, with the provider's wish to be left alone for a while."""
 
-    __slots__ = ("retry_after_s",)
-
-    retry_after_s: float | None
+    retry_after_s: float | None = None
 
 
 class _Refusal(msgspec.Struct):
@@ -91,10 +89,11 @@ class Http2Apns:
 
 def _result(request: NotificationRequest, reply: Reply) -> ApnsResult:
     """The reply as aioapns would give it; a body that is no JSON leaves the reason empty."""
+    if reply.status == 200:
+        return ApnsResult(request.notification_id, APNS_RESPONSE_CODE.SUCCESS)
     refusal = _Refusal()
-    if reply.status != 200:
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            refusal = _decode(reply.body)
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        refusal = _decode(reply.body)
     result = ApnsResult(request.notification_id, str(reply.status), refusal.reason or None, refusal.timestamp)
     result.retry_after_s = retry_after_s(reply.header("retry-after"), now_ms())
     return result

@@ -26,6 +26,7 @@ class Inbox(Protocol):
 def document(job: PushJob) -> dict[str, Any]:
     """What the app is told: the message and what it needs to show it and to report it as seen."""
     return {
+        "user_id": job.user_id,
         "push_id": job.push_id,
         "offer_id": job.offer_id,
         "geofence_id": job.geofence_id,

@@ -112,14 +112,17 @@ def _apns(job: PushJob, message: Message) -> dict[str, Any]:
     aps: dict[str, Any] = {
         "alert": {"title": message.title, "body": message.body},
         "sound": "default",
-        "thread-id": job.geofence_id,
+        "thread-id": message.thread or job.geofence_id,
         "interruption-level": message.interruption_level,
     }
+    if message.relevance is not None:
+        aps["relevance-score"] = message.relevance
     if message.actions:
         aps["category"] = category(message)
     if message.image_url:
         aps["mutable-content"] = 1
-    return {**data_facts(job, message), "aps": aps}
+    links = {action.id: action.link for action in message.actions if action.link}
+    return {**data_facts(job, message), **({"action_links": links} if links else {}), "aps": aps}
 
 
 def _fcm(job: PushJob, message: Message, token: str, ttl_s: int) -> messaging.Message:

@@ -45,6 +45,8 @@ class MessageDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     collapse_key: str = ""
     ttl_s: Annotated[int, Meta(ge=0, le=2_419_200)] = 3600
     interruption_level: Literal["passive", "active", "time-sensitive", "critical"] = "active"
+    relevance: Annotated[float, Meta(ge=0, le=1)] | None = None
+    thread: Annotated[str, Meta(max_length=64)] = ""
     data: dict[str, str] = {}
 
 

@@ -50,6 +50,17 @@ def test_apns_carries_alert_image_buttons_and_what_the_app_needs_to_open_the_off
     }
 
 
+def test_a_buttons_link_travels_under_its_id() -> None:
+    actions = (Action(id="open", title="Show me", link="shop://offers/1"), Action(id="later", title="Later"))
+    payload = apns_payload(a_job(message=replace(MESSAGE, actions=actions)))
+    assert payload["action_links"] == {"open": "shop://offers/1"}
+
+
+def test_relevance_and_thread_are_said_where_the_offer_says_them() -> None:
+    aps = apns_payload(a_job(message=replace(MESSAGE, relevance=0.7, thread="coffee")))["aps"]
+    assert (aps["relevance-score"], aps["thread-id"]) == (0.7, "coffee")
+
+
 def test_fcm_carries_the_same_facts_with_time_to_live_tag_and_label() -> None:
     job = a_job()
     message = encoded(job)
