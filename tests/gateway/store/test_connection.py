@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -58,3 +62,48 @@ async def test_a_lost_subscription_says_so(connection: Connection) -> None:
         await connection.call("CLIENT", "KILL", "TYPE", "pubsub")
         with pytest.raises(Unavailable):
             await subscription.wait(2)
+
+
+async def test_a_redis_that_hangs_is_unavailable_in_time_and_no_answer_is_taken_for_another(tmp_path: Path) -> None:
+    server = await EmbeddedRedis.start(tmp_path)
+    connection = await Connection.open(server.url, command_timeout_s=0.2)
+    for name in ("a", "b", "c"):
+        await connection.call("SET", name, name)
+    assert server.pid is not None
+    for _ in range(3):
+        os.kill(server.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        hung = await asyncio.gather(
+            connection.call("GET", "a"),
+            connection.mget(["a", "a"]),
+            connection.batch([("GET", "a"), ("GET", "a")]),
+            connection.run(COMPARE_AND_SET, ["a"], ["x", "y", 0]),
+            connection.run_many(COMPARE_AND_SET, [(["a"], ["x", "y", 0])] * 3),
+            return_exceptions=True,
+        )
+        assert time.monotonic() - began < 5
+        assert all(isinstance(one, Unavailable) for one in hung)
+        os.kill(server.pid, signal.SIGCONT)
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(Unavailable):
+                    await connection.ping()
+                    break
+        found = await asyncio.gather(
+            *(connection.mget([name] * 3) for name in ("b", "c") for _ in range(20)), return_exceptions=True
+        )
+        wrong = [one for one in found if not isinstance(one, Unavailable) and one not in ([b"b"] * 3, [b"c"] * 3)]
+        assert wrong == []
+    await connection.close()
+    await server.stop()
+
+
+async def test_a_cancelled_caller_leaves_nothing_behind_for_the_next(connection: Connection) -> None:
+    await connection.call("MSET", "a", "a", "b", "b")
+    for delay_s in (0.0, 0.0001, 0.0003, 0.001):
+        for _ in range(20):
+            task = asyncio.create_task(connection.batch([("GET", "a")] * 50))
+            await asyncio.sleep(delay_s)
+            task.cancel()
+            assert await connection.mget(["b", "b"]) == [b"b", b"b"]
+            await asyncio.gather(task, return_exceptions=True)
