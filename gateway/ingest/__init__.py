@@ -31,7 +31,14 @@ OPERATIONS: tuple[Operation, ...] = (
 def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
     context = app[CONTEXT]
-    app[INTAKE] = Intake(context.pipeline, context.settings.max_pings_in_flight)
+    settings = context.settings
+    app[INTAKE] = Intake(
+        context.pipeline,
+        context.metrics,
+        settings.max_pings_in_flight,
+        key_pings_per_s=settings.key_pings_per_s,
+        user_min_interval_s=settings.user_min_interval_s,
+    )
     lines = app[LINES] = Lines(StreamSessions(context.store.connection))
     stored_sources = Sources(context.store.connection)
     app[KNOWN_SOURCES] = Remembering(lambda secret: find_source(stored_sources, secret))

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from gateway.errors import Unavailable
+from gateway.ingest.limits import KeyRates, Spacing
+from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from geofences.model import Ping
 
@@ -31,18 +33,37 @@ COME_BACK_S = 1
 class Intake:
     """Takes pings of many callers into the ping path."""
 
-    def __init__(self, pipeline: Pipeline, max_pings: int) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        max_pings: int,
+        *,
+        key_pings_per_s: float = 0.0,
+        user_min_interval_s: float = 0.0,
+    ) -> None:
         """At most ``max_pings`` are under way at once, save that one batch is always let in."""
         self._pipeline = pipeline
         self._max_pings = max_pings
+        self._rates = KeyRates(key_pings_per_s)
+        self._spacing = Spacing(user_min_interval_s)
+        self._too_close = metrics.pings_ignored.labels("too_close")
         self._gathered: list[Ping] = []
         self._callers: list[asyncio.Future[None]] = []
         self._batches: set[asyncio.Task[None]] = set()
         self.in_flight = 0
 
-    async def take(self, pings: Sequence[Ping], received_at_ms: int) -> None:
-        """Return when ``pings`` have been handled. Raises what the ping path raises, Unavailable when it is full."""
+    async def take(self, pings: Sequence[Ping], received_at_ms: int, payer: str) -> None:
+        """Return when ``pings``, sent with the key or source ``payer``, have been handled.
+
+        Raises what the ping path raises, Unavailable when it is full, TooManyRequests when the payer sends too fast.
+        """
+        sent = len(pings)
+        self._rates.charge(payer, sent, received_at_ms / 1000)
+        pings = self._spacing.spaced(pings)
         count = len(pings)
+        if count < sent:
+            self._too_close.inc(sent - count)
         if count <= FEW and self._pipeline.is_over(pings):
             return
         if self.in_flight and self.in_flight + count > self._max_pings:

@@ -11,8 +11,11 @@ from aiohttp import WSCloseCode, web
 
 from gateway.errors import GeopushError
 from gateway.ingest.decode import Rejected
+from gateway.ingest.offers import waiting_for
 from gateway.logs import Log
+from gateway.store.inbox import Inbox
 from gateway.store.stream_sessions import StreamSessions
+from geofences.model import Ping
 
 _log = Log("stream")
 _encode = msgspec.json.Encoder().encode
@@ -38,8 +41,10 @@ class _Refused(msgspec.Struct, frozen=True, omit_defaults=True):
 class Line:
     """One connection."""
 
-    def __init__(self, socket: web.WebSocketResponse, session: str, seq: int) -> None:
-        """``seq`` frames of ``session`` were taken before."""
+    def __init__(self, socket: web.WebSocketResponse, session: str, seq: int, inbox: Inbox | None = None) -> None:
+        """``seq`` frames of ``session`` were taken before. With an ``inbox`` the client hears of in-app offers."""
+        self._inbox = inbox
+        self._offered: set[bytes] = set()
         self.session = session
         self.seq = seq
         self.is_over = asyncio.Event()
@@ -59,6 +64,20 @@ class Line:
             self._refused.extend(_Refused(self.seq, r.index, r.code, r.detail, r.pointer) for r in rejected)
         if self._telling is None:
             self._telling = asyncio.create_task(self._tell_soon())
+
+    async def offer(self, pings: Sequence[Ping]) -> None:
+        """Tell of the in-app offers that wait for the users of ``pings``, each once on this connection."""
+        if self._inbox is None:
+            return
+        try:
+            waiting = await waiting_for(self._inbox, pings)
+        except GeopushError as error:
+            _log.warning("inboxes could not be read", code=error.code)
+            return
+        new = [document for document in waiting if bytes(document) not in self._offered]
+        self._offered = {bytes(document) for document in waiting}
+        if new:
+            await self._send({"type": "offers", "items": new})
 
     async def settled(self) -> None:
         """Return at once, or when the client has read what waited to be told, if that is much."""

@@ -28,6 +28,7 @@ from gateway.errors import BadRequest, GeopushError
 from gateway.ingest.decode import JSON_TYPE, Decoded, Rejected, decode_pings
 from gateway.ingest.intake import INTAKE
 from gateway.ingest.lines import LINES, NO_PING, Line
+from gateway.ingest.offers import wants_offers
 from gateway.web.auth import IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Parameter, operation
@@ -51,7 +52,10 @@ _SESSION_BYTES = 16
     "/v1/stream",
     scopes=("ingest",),
     status=101,
-    parameters=(Parameter("session", "A session to go on with, named by an earlier hello."),),
+    parameters=(
+        Parameter("session", "A session to go on with, named by an earlier hello."),
+        Parameter("offers", "Tell of the in-app offers that wait for the pings' users.", {"type": "boolean"}),
+    ),
 )
 async def open_stream(request: web.Request) -> web.StreamResponse:
     """Stream pings over a WebSocket.
@@ -60,6 +64,7 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
     connection is resumed by session without double counting.
     """
     lines = request.app[LINES]
+    inbox = request.app[CONTEXT].store.inbox if wants_offers(request) else None
     session = request.query.get("session")
     if session is not None and not _SESSION.match(session):
         raise BadRequest("session must be one that an earlier hello named", parameter="session")
@@ -68,7 +73,7 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
         heartbeat=HEARTBEAT_S, max_msg_size=MAX_FRAME_BYTES, compress=False, decode_text=False
     )
     await socket.prepare(request)
-    line = Line(socket, session or secrets.token_urlsafe(_SESSION_BYTES), seq)
+    line = Line(socket, session or secrets.token_urlsafe(_SESSION_BYTES), seq, inbox)
     with lines.opened(line):
         try:
             await line.greet()
@@ -84,6 +89,7 @@ class _Backlog:
     def __init__(self, request: web.Request, line: Line) -> None:
         self._intake = request.app[INTAKE]
         self._line = line
+        self._payer = request[IDENTITY].key_id
         self._frames: list[Decoded] = []
         self._waiting_pings = 0
         self._work: asyncio.Task[None] | None = None
@@ -116,6 +122,7 @@ class _Backlog:
                 return
             for frame in frames:
                 self._line.took(frame.rejected)
+            await self._line.offer(pings)
             await self._line.settled()
 
     async def _is_handled(self, pings: Sequence[Ping]) -> bool:
@@ -123,7 +130,7 @@ class _Backlog:
         received_at_ms = now_ms()
         for pause_s in (*RETRY_S, None):
             try:
-                await self._intake.take(pings, received_at_ms)
+                await self._intake.take(pings, received_at_ms, self._payer)
             except GeopushError as error:
                 if not error.retryable or pause_s is None:
                     return False

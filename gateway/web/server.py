@@ -8,6 +8,7 @@ from gateway.catalog.shelf import Shelves
 from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity
 from gateway.web.context import CONTEXT, SHELVES, Context
 from gateway.web.problems import nothing_here
+from gateway.web.tokens import Tokens, looks_like_token
 
 KEEPALIVE_S = 75.0
 """Idle seconds before a connection is closed: longer than common load balancers' 60 s, so that they close first."""
@@ -16,10 +17,19 @@ LINGER_S = 1.0
 
 
 def application(context: Context) -> web.Application:
-    """An application without routes yet, with what all rooms share: the context, and who is let in."""
+    """An application without routes yet, with what all rooms share: the context, and who is let in.
+
+    Raises ConfigError for a JWKS file that cannot be used.
+    """
     app = web.Application()
+    settings = context.settings
+    tokens = None
+    if settings.jwks_file is not None:
+        tokens = Tokens(settings.jwks_file, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
     async def verify(secret: str) -> Identity | None:
+        if tokens is not None and looks_like_token(secret):
+            return tokens.identify(secret)
         key = await context.store.api_keys.verify(secret)
         return None if key is None else Identity(key.key_id, key.name, key.scopes, key.user_id)
 

@@ -37,11 +37,12 @@ async def sizes(http: Http, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def intake(http: Http) -> Intake:
-    return Intake(http.gateway.context.pipeline, 1000)
+    context = http.gateway.context
+    return Intake(context.pipeline, context.metrics, 1000)
 
 
 async def test_what_arrives_together_is_handled_together(intake: Intake, sizes: list[int]) -> None:
-    await asyncio.gather(*(intake.take([ping(i)], now_ms()) for i in range(20)))
+    await asyncio.gather(*(intake.take([ping(i)], now_ms(), "k") for i in range(20)))
     assert sizes == [20]
     assert intake.in_flight == 0
 
@@ -49,13 +50,13 @@ async def test_what_arrives_together_is_handled_together(intake: Intake, sizes: 
 async def test_pings_that_change_nothing_are_counted_and_go_no_further(
     http: Http, intake: Intake, sizes: list[int]
 ) -> None:
-    await intake.take([ping(1, (10.0, 10.0))], now_ms())
+    await intake.take([ping(1, (10.0, 10.0))], now_ms(), "k")
     assert sizes == []
     assert http.gateway.context.metrics.registry.get_sample_value("geopush_pings_total") == 1
 
 
 async def test_a_large_batch_goes_alone(intake: Intake, sizes: list[int]) -> None:
-    await asyncio.gather(intake.take([ping(1)], 0), intake.take([ping(i) for i in range(LARGE)], 0))
+    await asyncio.gather(intake.take([ping(1)], 0, "k"), intake.take([ping(i) for i in range(LARGE)], 0, "k"))
     assert sorted(sizes) == [1, LARGE]
 
 
@@ -66,14 +67,14 @@ async def test_a_failure_reaches_every_caller(
         raise Unavailable("no Redis")
 
     monkeypatch.setattr(Pipeline, "handle", unavailable)
-    results = await asyncio.gather(*(intake.take([ping(i)], 0) for i in range(3)), return_exceptions=True)
+    results = await asyncio.gather(*(intake.take([ping(i)], 0, "k") for i in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable] * 3
     assert intake.in_flight == 0
 
 
 async def test_a_caller_that_leaves_disturbs_nobody(intake: Intake, sizes: list[int]) -> None:
-    leaving = asyncio.create_task(intake.take([ping(1)], 0))
-    staying = asyncio.create_task(intake.take([ping(2)], 0))
+    leaving = asyncio.create_task(intake.take([ping(1)], 0, "k"))
+    staying = asyncio.create_task(intake.take([ping(2)], 0, "k"))
     await asyncio.sleep(0)
     leaving.cancel()
     await staying
@@ -83,12 +84,12 @@ async def test_a_caller_that_leaves_disturbs_nobody(intake: Intake, sizes: list[
 
 
 async def test_what_is_over_the_bound_is_sent_away_with_a_time_to_come_back(http: Http, sizes: list[int]) -> None:
-    intake = Intake(http.gateway.context.pipeline, max_pings=3)
-    first = asyncio.create_task(intake.take([ping(i) for i in range(10)], 0))
+    intake = Intake(http.gateway.context.pipeline, http.gateway.context.metrics, max_pings=3)
+    first = asyncio.create_task(intake.take([ping(i) for i in range(10)], 0, "k"))
     await asyncio.sleep(0)
     with pytest.raises(Unavailable) as refusal:
-        await intake.take([ping(1)], 0)
+        await intake.take([ping(1)], 0, "k")
     assert refusal.value.retry_after_s == COME_BACK_S
     await first
-    await intake.take([ping(1)], now_ms())
+    await intake.take([ping(1)], now_ms(), "k")
     assert sizes == [10, 1]
