@@ -24,6 +24,7 @@ def benchmarks(data: Path) -> dict[str, list[str]]:
         "engine": ["--data", str(data)],
         "engine, 10,000 geofences": ["--fences", "10000"],
         "decisions": [],
+        "store": [],
         "intake": ["--data", str(data)],
         "delivery": [],
         "push": [],
