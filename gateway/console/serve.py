@@ -17,7 +17,7 @@ from aiohttp import web
 DIST: Final = Path(__file__).parent / "dist"
 """Where ``npm run build`` leaves the console."""
 
-PAGES: Final = ("", "geofences", "offers", "simulator", "reports", "users")
+PAGES: Final = ("", "geofences", "offers", "simulator", "reports", "users", "settings")
 """The addresses below /console/ that the page itself draws."""
 
 _POLICY: Final = (

@@ -8,6 +8,13 @@ export interface MessageTemplate {
   [key: string]: unknown;
 }
 
+/** One arm of an experiment; without messages of its own it says what the offer says. */
+export interface Variant {
+  name: string;
+  weight?: number;
+  messages?: Record<string, MessageTemplate>;
+}
+
 export interface WeeklyWindow {
   start: string;
   end: string;
@@ -30,6 +37,7 @@ export interface Offer {
   opening_hours?: string;
   audience?: string;
   rollout_percent?: number;
+  experiment?: { variants?: Variant[]; holdout_ratio?: number; [key: string]: unknown };
   priority?: number;
   value?: number;
   cooldowns?: { user_offer_s?: number; user_store_s?: number; min_gap_s?: number; [key: string]: unknown };

@@ -5,6 +5,7 @@ import { Icon } from "../shell/icon";
 import { TextField } from "../ui/field";
 import { slug } from "../text";
 import type { Offer } from "./document";
+import { Experiment } from "./sections/experiment";
 import { Limits, Who } from "./sections/who";
 import { Messages } from "./sections/messages";
 import { Time, Where, Trigger } from "./sections/where";
@@ -66,6 +67,7 @@ function Sections({ offer, isNew }: { offer: Offer; isNew: boolean }) {
       <Trigger offer={offer} />
       <Time offer={offer} />
       <Who offer={offer} />
+      <Experiment offer={offer} />
       <Limits offer={offer} />
     </>
   );

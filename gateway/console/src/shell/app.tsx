@@ -28,6 +28,7 @@ const PAGES: readonly [PageEntry, ...PageEntry[]] = [
   { name: "simulator", title: "Simulator", Page: lazy(async () => (await import("../simulator/page")).SimulatorPage) },
   { name: "reports", title: "Reports", Page: lazy(async () => (await import("../reports/page")).ReportsPage) },
   { name: "users", title: "Users", Page: lazy(async () => (await import("../users/page")).UsersPage) },
+  { name: "settings", title: "Settings", Page: lazy(async () => (await import("../settings/page")).SettingsPage) },
 ];
 
 export function App() {
