@@ -6,9 +6,10 @@ writes it into the outbox entry. The code of a push that was refunded may be dra
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +23,7 @@ LENT_AT_ONCE: Final = 50
 """Codes of one batch: some kilobytes in a lease, and a round trip for every fiftieth push."""
 CODES_PER_CALL: Final = 5_000
 """Codes uploaded by one script call: some milliseconds of the server's time."""
+SHOWN_FAULTS: Final = 100
 CODE: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 """What a code may be: unreserved characters (RFC 3986), which need no escaping in a text, a link or JSON."""
 
@@ -47,15 +49,15 @@ class CodePools:
 
         A code that was ever in the pool, drawn or not, is not put in again.
         """
-        faults = [
-            {"index": place, "code": "bad_code", "detail": "1 to 64 of letters, digits, - . _ ~"}
-            for place, code in enumerate(codes)
-            if CODE.fullmatch(code) is None
-        ]
+        starts = range(0, len(codes), CODES_PER_CALL)
+        faults: list[dict[str, Any]] = []
+        for start in starts:
+            faults += _faults(codes[start : start + CODES_PER_CALL], start)
+            await asyncio.sleep(0)  # a million codes must not hold the event loop
         if faults:
-            raise InvalidDocument(f"{len(faults)} of {len(codes)} codes cannot be used", errors=faults[:100])
+            raise InvalidDocument(f"{len(faults)} of {len(codes)} codes cannot be used", errors=faults[:SHOWN_FAULTS])
         added = 0
-        for start in range(0, len(codes), CODES_PER_CALL):
+        for start in starts:
             chunk = codes[start : start + CODES_PER_CALL]
             added += await self._connection.run(ADD_CODES, [keys.known_codes(pool), keys.free_codes(pool)], chunk)
         self._recheck.found(pool)
@@ -142,6 +144,12 @@ class CodePools:
         if number <= batch:
             return bool(codes)
         return bool(await self._connection.run(ACCEPT_CODES, [lease], [number, packed]))
+
+
+def _faults(codes: Sequence[str], first: int) -> Iterator[dict[str, Any]]:
+    for place, code in enumerate(codes, first):
+        if CODE.fullmatch(code) is None:
+            yield {"index": place, "code": "bad_code", "detail": "1 to 64 of letters, digits, - . _ ~"}
 
 
 _encode = msgspec.msgpack.Encoder().encode
