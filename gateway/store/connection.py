@@ -18,7 +18,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from gateway.errors import ConfigError, Unavailable
 from gateway.store.packing import pack_in_c
@@ -220,7 +220,7 @@ def _driver_errors(*passed: type[Exception]) -> Iterator[None]:
         yield
     except passed:
         raise
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
         raise _unavailable(error) from error
 
 

@@ -22,6 +22,7 @@ from gateway.store.deferrals import Deferrals
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.history import History
 from gateway.store.inbox import Inbox
+from gateway.store.inspection import inspect
 from gateway.store.outbox import Outbox
 from gateway.store.outcomes import Outcomes
 from gateway.store.presence import PresenceStore
@@ -87,6 +88,8 @@ class Store:
                 command_timeout_s=settings.redis_command_timeout_s,
             )
             try:
+                if embedded is None and not connection.is_cluster:  # a cluster's nodes are not asked one by one
+                    await inspect(connection)
                 return await cls._start(settings, connection, embedded, seal)
             except BaseException:
                 await connection.close()
