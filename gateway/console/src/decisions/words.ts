@@ -18,7 +18,15 @@ const GATE_NAMES: Record<Gate, string> = {
   delivery: "Not delivered",
 };
 
-const PROVIDER_NAMES: Record<string, string> = { apns: "APNs", fcm: "FCM" };
+const PROVIDER_NAMES: Record<string, string> = {
+  apns: "APNs",
+  fcm: "FCM",
+  web_push: "Web Push",
+  rustore: "RuStore",
+  huawei: "Huawei",
+  webhook: "Webhook",
+  in_app: "In the app",
+};
 
 const CONSENTS: Record<string, string> = {
   location: "use of their location",
@@ -42,7 +50,7 @@ export function gateName(gate: string): string {
 }
 
 export function providerName(provider: string): string {
-  return PROVIDER_NAMES[provider] ?? provider;
+  return PROVIDER_NAMES[provider] ?? words(provider);
 }
 
 /** One or two plain sentences: what stood in the way and, where it is known, what would have passed. */

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { words } from "../format";
 import { MAX_BODY_CHARACTERS, MAX_TITLE_CHARACTERS, type MessageTemplate } from "./document";
 import { preview } from "./liquid";
+import { Platforms } from "./platforms";
 import { draft, targeted } from "./state";
 
 export function Notifications() {
@@ -60,8 +61,13 @@ function Phones({ message, variables }: { message: MessageTemplate; variables: o
         <Length name="title" text={title} most={MAX_TITLE_CHARACTERS} />
         <Length name="text" text={body} most={MAX_BODY_CHARACTERS} />
       </dl>
+      {title && body && <Platforms message={{ title, body, ...links(message) }} />}
     </>
   );
+}
+
+function links({ deep_link = "", image_url = "" }: MessageTemplate): Record<string, string> {
+  return { deep_link, image_url };
 }
 
 function Length({ name, text, most }: { name: string; text: string; most: number }) {

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import "../styles/users.css";
 import { call, Problem } from "../api/client";
-import { said } from "../decisions/words";
+import { providerName, said } from "../decisions/words";
 import { dateAndYear, words } from "../format";
 import { go } from "../router";
 import { forget, person } from "../simulator/state";
@@ -168,7 +168,7 @@ function Devices({ held }: { held: User }) {
         {held.devices.map((device) => (
           <li key={device.device_id}>
             <span>
-              <b>{device.device_id}</b> <span class="chip">{device.platform === "apns" ? "APNs" : "FCM"}</span>
+              <b>{device.device_id}</b> <span class="chip">{providerName(device.platform)}</span>
               <span class="hint">
                 token …{device.token_end} · {[device.app, device.app_version].filter(Boolean).join(" ")} · registered{" "}
                 {dateAndYear(device.registered_at_ms)}
