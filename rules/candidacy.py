@@ -61,5 +61,6 @@ class Candidacy:
         """When the message is stale: after its time to live, and no later than its campaign."""
         ttl_s = self.message.ttl_s if self.message else 0
         expires_ms = self.occasion.situation.at_ms + ttl_s * 1000
-        _, end_ms = self.offer.bounds_ms(self.offer.zone or self.occasion.store.zone)
+        timetable = self.offer.timetable
+        _, end_ms = timetable.bounds_ms(timetable.zone(self.occasion.store))
         return expires_ms if end_ms is None else min(expires_ms, end_ms)

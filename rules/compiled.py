@@ -13,12 +13,10 @@ from geofences.model import Transition, TransitionKind
 from rules.audience import Audience, audience
 from rules.behaviour import names_read
 from rules.document import MessageTemplate, Offer, Trigger
-from rules.hours import Exceptions, Hours, opening_hours
 from rules.model import Limit, Supply
-from rules.packs import windows_of
 from rules.policy import BrandPolicy, Cap, QuietHours
-from rules.schedule import DAY_NUMBERS, WeeklyWindows, campaign_bound_ms, midnight_ms, zone_named
-from rules.stores import Store
+from rules.schedule import DAY_NUMBERS, WeeklyWindows, midnight_ms
+from rules.timetable import Timetable, timetable_of
 
 _CAP_FIELDS = {"user": "any", "brand": "brand", "offer": "offer", "store": "store"}
 
@@ -67,22 +65,9 @@ class CompiledOffer:
         return None if found == Supply() else found
 
     @cached_property
-    def zone(self) -> ZoneInfo | None:
-        """The offer's own zone, which wins over the store's."""
-        return zone_named(self.offer.zone) if self.offer.zone else None
-
-    @cached_property
-    def weekly(self) -> WeeklyWindows | None:
-        """The weekly windows, or None for always."""
-        windows = windows_of(self.offer.pack, self.offer.weekly)
-        return WeeklyWindows.of((w.days, w.start, w.end) for w in windows) if windows else None
-
-    @cached_property
-    def weekly_text(self) -> str:
-        """The weekly windows in words."""
-        return "; ".join(
-            f"{','.join(w.days)} {w.start}-{w.end}" for w in windows_of(self.offer.pack, self.offer.weekly)
-        )
+    def timetable(self) -> Timetable:
+        """When it runs."""
+        return timetable_of(self.offer)
 
     @cached_property
     def quiet_windows(self) -> WeeklyWindows | None:
@@ -91,12 +76,6 @@ class CompiledOffer:
         if not quiet.enabled or self.offer.transactional:
             return None
         return _every_day(quiet.start, quiet.end)
-
-    @cached_property
-    def exceptions(self) -> Exceptions | None:
-        """The offer's own dates, or None."""
-        entries = self.offer.exceptions
-        return Exceptions.of((e.date, e.hours) for e in entries) if entries else None
 
     @cached_property
     def audience(self) -> Audience | None:
@@ -114,28 +93,6 @@ class CompiledOffer:
                     return None
                 found |= names
         return frozenset(found)
-
-    @cached_property
-    def _bounds(self) -> dict[ZoneInfo, tuple[int | None, int | None]]:
-        return {}
-
-    def bounds_ms(self, zone: ZoneInfo) -> tuple[int | None, int | None]:
-        """Start and end of the campaign as instants, on the clock of ``zone`` where they carry no offset."""
-        held = self._bounds.get(zone)
-        if held is None:
-            start, end = self.offer.campaign.start, self.offer.campaign.end
-            held = self._bounds[zone] = (
-                campaign_bound_ms(start, zone, is_end=False) if start else None,
-                campaign_bound_ms(end, zone, is_end=True) if end else None,
-            )
-        return held
-
-    def hours(self, store: Store) -> Hours | None:
-        """The hours it keeps at a store: the store's, its own expression, or None."""
-        source = self.offer.opening_hours
-        if source == "store":
-            return store.hours
-        return None if source == "ignore" else opening_hours(source, store.zone, *store.holidays(source))
 
     def messages(self, variant: str) -> dict[str, MessageTemplate]:
         """Messages of a variant, or the offer's own."""

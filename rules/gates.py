@@ -18,6 +18,7 @@ from rules.model import Gate, Verdict
 from rules.policy import QuietHours
 from rules.schedule import WeeklyWindows
 from rules.situation import Occasion
+from rules.timetable import Timetable
 from rules.words import after, metres, span
 
 Check = Callable[[Occasion, CompiledOffer], Verdict]
@@ -120,37 +121,41 @@ def trigger(occasion: Occasion, offer: CompiledOffer) -> Verdict:
 
 def active(occasion: Occasion, offer: CompiledOffer) -> Verdict:
     """Status and campaign; then the first that speaks of today decides: an exception, else the hours and windows."""
-    document, store, at_ms = offer.offer, occasion.store, occasion.situation.at_ms
+    document, timetable = offer.offer, offer.timetable
     if not document.is_live:
         return Verdict(Gate.ACTIVE, False, "status", str(document.status), "active", "once active")
-    zone = offer.zone or store.zone
+    held: Verdict | None = occasion.memo.get(timetable)
+    if held is None:
+        held = occasion.memo[timetable] = _running(occasion, timetable)
+    return held
+
+
+def _running(occasion: Occasion, timetable: Timetable) -> Verdict:
+    store, at_ms = occasion.store, occasion.situation.at_ms
+    zone = timetable.zone(store)
     wall = occasion.wall(zone)
-    start_ms, end_ms = offer.bounds_ms(zone)
+    start_ms, end_ms = timetable.bounds_ms(zone)
     if start_ms is not None and at_ms < start_ms:
         words = after(datetime.fromtimestamp(start_ms / 1000, zone), wall.time)
-        return Verdict(Gate.ACTIVE, False, "campaign_start", wall.shown, document.campaign.start, words)
+        return Verdict(Gate.ACTIVE, False, "campaign_start", wall.shown, timetable.campaign.start, words)
     if end_ms is not None and at_ms >= end_ms:
-        return Verdict(Gate.ACTIVE, False, "campaign_end", wall.shown, document.campaign.end)
-    if offer.exceptions is not None and (opens := offer.exceptions.on(wall.time)) is not None:
-        return Verdict(Gate.ACTIVE, opens, "offer_exception", wall.shown, "open on this date")
-    if store.exceptions is not None and (opens := store.exceptions.on(wall.time)) is not None:
-        return Verdict(Gate.ACTIVE, opens, "store_exception", wall.shown, "open on this date")
-    hours = offer.hours(store)
+        return Verdict(Gate.ACTIVE, False, "campaign_end", wall.shown, timetable.campaign.end)
+    for rule, exceptions in (("offer_exception", timetable.exceptions), ("store_exception", store.exceptions)):
+        opens = exceptions.on(wall.time) if exceptions is not None else None
+        if opens is not None:
+            return Verdict(Gate.ACTIVE, opens, rule, wall.shown, "open on this date")
+    hours, weekly = timetable.hours(store), timetable.weekly
     if hours is not None:
-        open_now: Verdict | None = occasion.memo.get(hours)
-        if open_now is None:
-            open_now = occasion.memo[hours] = _open(hours, occasion)
-        if offer.weekly is None or not open_now.passed:
+        open_now = _open(occasion, hours)
+        if weekly is None or not open_now.passed:
             return open_now
-    if offer.weekly is None:
+    if weekly is None:
         return Verdict(Gate.ACTIVE, True, "campaign", wall.shown)
-    if not offer.weekly.holds(wall.minute):
-        words = after(offer.weekly.next_start(wall.time), wall.time)
-        return Verdict(Gate.ACTIVE, False, "weekly", wall.shown, offer.weekly_text, words)
-    return Verdict(Gate.ACTIVE, True, "weekly", wall.shown, offer.weekly_text)
+    words = "" if weekly.holds(wall.minute) else after(weekly.next_start(wall.time), wall.time)
+    return Verdict(Gate.ACTIVE, not words, "weekly", wall.shown, timetable.weekly_text, words)
 
 
-def _open(hours: Hours, occasion: Occasion) -> Verdict:
+def _open(occasion: Occasion, hours: Hours) -> Verdict:
     wall = occasion.wall(hours.zone)
     if hours.is_open(occasion.situation.at_ms):
         return Verdict(Gate.ACTIVE, True, "opening_hours", wall.shown, hours.source)
