@@ -210,6 +210,10 @@ def covers_one(outlines: Outlines, shape: Shape, which: int, lat: float, lng: fl
     return odd
 
 
+_FEW_VERTICES = 100
+"""Up to here plain arithmetic is faster than numpy (measured: 14 vertices 4 against 20 µs, even at about 120)."""
+
+
 def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float) -> float:
     """Metres from the point to the shape's boundary, unsigned.
 
@@ -220,6 +224,8 @@ def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float) 
     if end - begin == 1:
         away_m = distance_m(float(outlines.y[begin]), float(outlines.x[begin]), lat, lng)
         return abs(away_m - float(outlines.radius_m[which]))
+    if end - begin <= _FEW_VERTICES:
+        return _distance_to_few_m(outlines.xs[begin:end].tolist(), outlines.ys[begin:end].tolist(), lat, lng)
     lngs = outlines.x[begin:end]
     west = lngs[:-1] - lng
     west -= 360 * np.round(west / 360)
@@ -227,6 +233,30 @@ def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float) 
     x1, x2 = west * m_per_deg_lng, (west + np.diff(lngs)) * m_per_deg_lng
     y = (outlines.y[begin:end] - lat) * M_PER_DEG
     return float(np.sqrt(np.nanmin(squared_distances(x1, y[:-1], x2, y[1:]))))
+
+
+def _distance_to_few_m(xs: Sequence[float], ys: Sequence[float], lat: float, lng: float) -> float:
+    """The same without numpy, whose calls cost more than the segments of a common store."""
+    m_per_deg_lng = M_PER_DEG * math.cos(math.radians(lat))
+    nearest = math.inf
+    x1 = y1 = math.nan
+    for vertex_lng, vertex_lat in zip(xs, ys, strict=True):
+        east_deg = vertex_lng - lng
+        if east_deg > 180.0:
+            east_deg -= 360.0
+        elif east_deg < -180.0:
+            east_deg += 360.0
+        x2, y2 = east_deg * m_per_deg_lng, (vertex_lat - lat) * M_PER_DEG
+        dx, dy = x2 - x1, y2 - y1
+        length = dx * dx + dy * dy
+        t = -(x1 * dx + y1 * dy) / length if length else 0.0
+        t = 0.0 if t < 0.0 else 1.0 if t > 1.0 else t  # noqa: FURB136 - a call would double the cost
+        nx, ny = x1 + t * dx, y1 + t * dy
+        squared = nx * nx + ny * ny
+        if squared < nearest:  # noqa: PLR1730 - as above; never for NaN, which stands between two rings
+            nearest = squared
+        x1, y1 = x2, y2
+    return math.sqrt(nearest)
 
 
 def squared_distances(x1: Floats, y1: Floats, x2: Floats, y2: Floats) -> Floats:
