@@ -1,8 +1,9 @@
 """The one entrance to the ping path: bounded, and shared by what arrives together.
 
 One ping alone costs the path about a hundred microseconds of fixed work (arrays, one round trip), a ping among fifty
-two or three. So single pings are gathered for a millisecond and go together; but most pings change nothing, and of a
-few that is asked first, at a microsecond each. Large batches gain nothing and pass through at once.
+two or three. So single pings are gathered for a millisecond, or while the batch before is under way, and go together;
+but most pings change nothing, and of a few that is asked first, at a microsecond each. Large batches gain nothing and
+pass through at once.
 
 What would be too much at once is sent away with a time to come back, never queued.
 """
@@ -50,7 +51,8 @@ class Intake:
         self._too_close = metrics.pings_ignored.labels("too_close")
         self._gathered: list[Ping] = []
         self._callers: list[asyncio.Future[None]] = []
-        self._batches: set[asyncio.Task[None]] = set()
+        self._received_at_ms = 0
+        self._batch: asyncio.Task[None] | None = None
         self.in_flight = 0
 
     async def take(self, pings: Sequence[Ping], received_at_ms: int, payer: str) -> None:
@@ -79,32 +81,34 @@ class Intake:
 
     def _gather(self, pings: Sequence[Ping], received_at_ms: int) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
-        if not self._callers:
-            loop.call_later(GATHER_S, self._go, received_at_ms)
+        if not self._callers and self._batch is None:
+            loop.call_later(GATHER_S, self._go)
         self._gathered.extend(pings)
+        self._received_at_ms = received_at_ms
         handled = loop.create_future()
         self._callers.append(handled)
         return handled
 
-    def _go(self, received_at_ms: int) -> None:
-        batch = asyncio.create_task(self._handle(self._gathered, self._callers, received_at_ms))
-        self._gathered, self._callers = [], []
-        self._batches.add(batch)
-        batch.add_done_callback(self._batches.discard)
+    def _go(self) -> None:
+        self._batch = asyncio.create_task(self._handle_gathered())
 
-    async def _handle(self, pings: list[Ping], callers: list[asyncio.Future[None]], received_at_ms: int) -> None:
-        failure: Exception | None = None
-        try:
-            await self._pipeline.handle(pings, received_at_ms)
-        except Exception as error:  # noqa: BLE001 - every caller gets it, as if alone
-            failure = error
-        for handled in callers:
-            if handled.done():
-                continue
-            if failure is None:
-                handled.set_result(None)
-            else:
-                handled.set_exception(failure)
+    async def _handle_gathered(self) -> None:
+        """One batch after the other: the longer one takes, the more share the next, and no user races himself."""
+        while self._callers:
+            pings, callers, self._gathered, self._callers = self._gathered, self._callers, [], []
+            failure: Exception | None = None
+            try:
+                await self._pipeline.handle(pings, self._received_at_ms)
+            except Exception as error:  # noqa: BLE001 - every caller gets it, as if alone
+                failure = error
+            for handled in callers:
+                if handled.done():
+                    continue
+                if failure is None:
+                    handled.set_result(None)
+                else:
+                    handled.set_exception(failure)
+        self._batch = None
 
 
 INTAKE = web.AppKey("intake", Intake)

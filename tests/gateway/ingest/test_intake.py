@@ -47,6 +47,16 @@ async def test_what_arrives_together_is_handled_together(intake: Intake, sizes: 
     assert intake.in_flight == 0
 
 
+async def test_what_comes_while_a_batch_is_under_way_waits_for_the_next_together(
+    intake: Intake, sizes: list[int]
+) -> None:
+    first = asyncio.create_task(intake.take([ping(0)], now_ms(), "k"))
+    while not sizes:
+        await asyncio.sleep(0)
+    await asyncio.gather(first, *(intake.take([ping(i)], now_ms(), "k") for i in range(1, 20)))
+    assert sizes == [1, 19]
+
+
 async def test_pings_that_change_nothing_are_counted_and_go_no_further(
     http: Http, intake: Intake, sizes: list[int]
 ) -> None:
