@@ -100,7 +100,7 @@ class GeofenceIndex:
         return len(self._base) - len(self._masked) + len(self._edits)
 
     def __iter__(self) -> Iterator[Geofence]:
-        """All geofences, the base's first, each part by id."""
+        """All geofences, in no order that means anything."""
         masked = self._masked
         for ordinal, geofence in enumerate(self._base.geofences):
             if ordinal not in masked:
@@ -145,7 +145,9 @@ class GeofenceIndex:
         key = h3grid.key_of(lat, lng)
         hits = base.hits_of(key, lat, lng)
         if self._is_plain:
-            return tuple([base.ids[i] for i in hits]) if hits else NOWHERE
+            if len(hits) > 1:
+                return tuple(sorted([base.ids[i] for i in hits]))
+            return (base.ids[hits[0]],) if hits else NOWHERE
         found = [base.ids[i] for i in hits if i not in self._masked]
         found += [edits.ids[i] for i in edits.hits_of(key, lat, lng)]
         return tuple(sorted(found)) if found else NOWHERE
@@ -182,13 +184,13 @@ class GeofenceIndex:
         halo = self._halo
         if halo is None:
             return []
-        found = []
+        found: list[tuple[str, float]] = []
         for mark in halo.candidates(h3grid.key_of(lat, lng)):
             id_ = halo.ids[mark >> 1]
             away_m = self.boundary_distance_m(id_, lat, lng)
             if away_m <= self._halo_m[id_]:
                 found.append((id_, away_m))
-        return found
+        return sorted(found)
 
     def near_any(self, lats: ArrayLike, lngs: ArrayLike) -> frozenset[int]:
         """Rows of points that may be near a watched geofence: all for which ``near`` could have an answer."""
@@ -223,8 +225,8 @@ _NO_EDITS = Layer.compiled([])
 
 
 def _collect(located: list[tuple[str, ...]], rows: Rows, ids: list[str]) -> None:
-    """Group ids by row, in their order."""
+    """Group ids by row, sorted."""
     first = np.flatnonzero(np.diff(rows, prepend=-1))
     bounds = [*first.tolist(), len(rows)]
     for row, (begin, end) in zip(rows[first].tolist(), pairwise(bounds), strict=True):
-        located[row] = tuple(ids[begin:end])
+        located[row] = (ids[begin],) if end - begin == 1 else tuple(sorted(ids[begin:end]))

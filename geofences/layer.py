@@ -4,7 +4,7 @@ Every cell of every covering is a range of keys on one line (``h3grid.ranges_of`
 the line into pieces, and each piece has the list of the geofences whose cells cover it, marked interior or
 boundary. A point's key is searched among the starts of the pieces; only boundary marks need the exact test.
 
-Geofences are known by ordinal: their place in the order of their ids.
+Geofences are known by ordinal: their place along the same line, so that what is needed of neighbours lies together.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _repeats_last(mark: NDArray[np.int32], begin: NDArray[np.int64], size: NDArr
 
 
 class Layer:
-    """Geofences in the order of their ids, with their pieces and outlines. Immutable."""
+    """Geofences along the line, with their pieces and outlines. Immutable."""
 
     __slots__ = (
         "_marks",
@@ -97,7 +97,7 @@ class Layer:
     )
 
     def __init__(self, geofences: Sequence[Geofence], outlines: Outlines, pieces: Pieces) -> None:
-        """``geofences`` are sorted by id, and outlines and marks are in their order."""
+        """Outlines and marks are in the geofences' order, ids are unique."""
         self.geofences = geofences
         self.outlines, self.pieces = outlines, pieces
         # a single item of a memoryview costs a third of one of an array
@@ -111,8 +111,9 @@ class Layer:
     @classmethod
     def compiled(cls, entries: Sequence[tuple[Geofence, Covering]]) -> Layer:
         """Compile geofences with unique ids, in any order."""
-        entries = sorted(entries, key=lambda e: e[0].id)
-        geofences = [g for g, _ in entries]
+        outlines = Outlines.of([g.shape for g, _ in entries])
+        order = _along_the_line(outlines)
+        entries = [entries[i] for i in order.tolist()]
         lows, highs, marks = [], [], []
         for flag, parts in ((0, [c.interior for _, c in entries]), (1, [c.boundary for _, c in entries])):
             low, high = h3grid.ranges_of(np.frombuffer(b"".join(parts), dtype="<u8").astype(np.uint64))
@@ -121,7 +122,7 @@ class Layer:
             highs.append(high)
             marks.append(np.repeat(np.arange(len(parts), dtype=np.int64) * 2 + flag, counts))
         pieces = Pieces.of(np.concatenate(lows), np.concatenate(highs), np.concatenate(marks))
-        return cls(geofences, Outlines.of([g.shape for g in geofences]), pieces)
+        return cls([g for g, _ in entries], Outlines.joined([(outlines, order)]), pieces)
 
     @classmethod
     def merged(cls, lower: Layer, masked: frozenset[int], upper: Layer) -> Layer:
@@ -130,7 +131,8 @@ class Layer:
         kept[list(masked)] = False
         chosen = np.flatnonzero(kept)
         geofences = [lower.geofences[i] for i in chosen.tolist()] + list(upper.geofences)
-        order = np.array(sorted(range(len(geofences)), key=lambda i: geofences[i].id), dtype=np.int64)
+        outlines = Outlines.joined([(lower.outlines, chosen), (upper.outlines, np.arange(len(upper)))])
+        order = _along_the_line(outlines)
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))
         renumber = np.full(len(lower), -1, dtype=np.int64)
@@ -145,8 +147,7 @@ class Layer:
             np.concatenate([high[alive], upper_high]),
             np.concatenate([lower_marks[alive], upper_marks]),
         )
-        both = Outlines.joined([(lower.outlines, chosen), (upper.outlines, np.arange(len(upper)))])
-        return cls([geofences[i] for i in order.tolist()], Outlines.joined([(both, order)]), pieces)
+        return cls([geofences[i] for i in order.tolist()], Outlines.joined([(outlines, order)]), pieces)
 
     def __len__(self) -> int:
         """How many geofences."""
@@ -188,6 +189,12 @@ class Layer:
         held = np.ones(len(rows), dtype=bool)
         held[tested] = covers_many(self.outlines, self.shapes, ordinals[tested], lats[at], lngs[at])
         return rows[held], ordinals[held]
+
+
+def _along_the_line(outlines: Outlines) -> NDArray[np.intp]:
+    """The shapes in the order of their middles' keys."""
+    south, north, west, east = outlines.boxes.T
+    return np.argsort(h3grid.keys_of((south + north) / 2, (west + east) / 2), kind="stable")
 
 
 class _Shapes(Sequence):  # type: ignore[type-arg]

@@ -26,7 +26,7 @@ _RANK: Final = {
 
 
 def follow(presence: Presence, located: tuple[str, ...], ping: Ping, index: GeofenceIndex) -> Step:
-    """The presence after a newer ping, and its transitions. ``located`` is sorted, and so are the stays."""
+    """The presence after a newer ping, and its transitions. ``located`` is sorted."""
     at_ms = ping.at_ms
     before = presence.stays
     if not located and not before:
