@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 import msgspec
 
 from gateway.offline.replay import read_pings
 from geofences.index import GeofenceIndex
-from geofences.model import Ping, Transition, TransitionKind
+from geofences.model import UNKNOWN_ACCURACY_M, Ping, Transition, TransitionKind
+from geofences.stays import StaySettings
 from geofences.storefield import StoreField
 from geofences.visits import VisitSettings, VisitState, observe
 
 Speed = Literal["as-is", "none", "noisy"]
 """What is done to the pings' speed field before they are used."""
 
+Accuracy = Literal["as-is", "flat"]
+"""What is done to their accuracy: ``flat`` is a phone that reports much the same everywhere, indoors and out."""
+
 NAIVE_GAP_MS = 60_000
 """The longest absence that the naive rule bridges."""
 
 NOISE_MPS = 0.6
 """Standard deviation of the normal noise that ``noisy`` adds to the speed field."""
+
+FLAT_SPREAD = 0.25
+"""Standard deviation of the logarithm of a ``flat`` accuracy."""
 
 
 class Detection(msgspec.Struct, frozen=True):
@@ -87,18 +96,33 @@ class _Dwell(msgspec.Struct):
     announced_ms: int = 0
 
 
-def read_tracks(path: Path, speed: Speed = "as-is") -> list[list[Ping]]:
+def read_tracks(path: Path, speed: Speed = "as-is", accuracy: Accuracy = "as-is") -> list[list[Ping]]:
     """Each user's pings in order of fix time, from newline-delimited JSON (``.gz`` is unpacked).
 
-    ``speed`` is ``as-is``, ``none`` (the field is dropped) or ``noisy`` (normal noise is added, from a fixed seed).
+    What phones may fail to report is taken away, from a fixed seed, as ``speed`` and ``accuracy`` say.
     """
-    chance = random.Random(0)
     tracks: dict[str, list[Ping]] = defaultdict(list)
     for ping in read_pings(path):
-        mps = ping.speed_mps
-        if mps is not None and speed != "as-is":
-            mps = max(0.0, mps + chance.gauss(0.0, NOISE_MPS)) if speed == "noisy" else None
-        tracks[ping.user_id].append(msgspec.structs.replace(ping, speed_mps=mps))
+        tracks[ping.user_id].append(ping)
+    chance = random.Random(0)
     for track in tracks.values():
         track.sort(key=lambda ping: ping.at_ms)
+        if speed != "as-is":
+            track[:] = [_with_speed(ping, speed, chance) for ping in track]
+        if accuracy == "flat":
+            usual_m = median(ping.accuracy_m or UNKNOWN_ACCURACY_M for ping in track)
+            track[:] = [_with_accuracy(ping, usual_m * math.exp(chance.gauss(0.0, FLAT_SPREAD))) for ping in track]
     return list(tracks.values())
+
+
+def _with_speed(ping: Ping, speed: Speed, chance: random.Random) -> Ping:
+    mps = ping.speed_mps
+    if mps is not None:
+        mps = max(0.0, mps + chance.gauss(0.0, NOISE_MPS)) if speed == "noisy" else None
+    return msgspec.structs.replace(ping, speed_mps=mps)
+
+
+def _with_accuracy(ping: Ping, accuracy_m: float) -> Ping:
+    """The ping with another accuracy, unless it is one of those that a phone itself calls useless."""
+    is_useless = ping.accuracy_m is not None and ping.accuracy_m > StaySettings().max_accuracy_m
+    return ping if is_useless else msgspec.structs.replace(ping, accuracy_m=accuracy_m)

@@ -184,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         index = read_index(arguments.geofences)
-        tracks = read_tracks(arguments.pings, arguments.speed)
+        tracks = read_tracks(arguments.pings, arguments.speed, arguments.accuracy)
         visits = read_visits(arguments.visits)
     except (GeopushError, OSError) as error:
         print(f"geopush score: {error}", file=sys.stderr)
@@ -225,6 +225,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", choices=["visits", "naive"], default="visits")
     parser.add_argument(
         "--speed", choices=["as-is", "none", "noisy"], default="as-is", help="what to do to the speed field"
+    )
+    parser.add_argument(
+        "--accuracy", choices=["as-is", "flat"], default="as-is", help="flat: the same in and out of doors"
     )
     parser.add_argument("--table", action="store_true", help="precision against recall, and how true probabilities are")
     parser.add_argument("--json", action="store_true", help="one JSON object")

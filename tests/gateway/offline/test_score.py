@@ -97,11 +97,11 @@ def files(tmp_path: Path) -> list[str]:
             [("geofences", "f.geojson"), ("pings", "p.ndjson"), ("visits", "v.csv")]]  # fmt: skip
 
 
-@pytest.mark.parametrize("speed", ["as-is", "none", "noisy"])
-def test_the_command_finds_the_visits_of_a_street(
-    files: list[str], speed: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("loss", ["--speed=as-is", "--speed=none", "--speed=noisy", "--accuracy=flat"])
+def test_the_command_finds_the_visits_of_a_street_whatever_phones_fail_to_report(
+    files: list[str], loss: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*files, "--json", f"--speed={speed}"]) == 0
+    assert main([*files, "--json", loss]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["f1"] >= 0.85
     assert result["detections_per_visit"] <= 1.3
@@ -136,6 +136,16 @@ def test_noise_on_the_speed_is_the_same_at_every_run(files: list[str]) -> None:
     assert read_tracks(path, "noisy") == read_tracks(path, "noisy")
     assert read_tracks(path, "noisy") != read_tracks(path)
     assert all(ping.speed_mps is None for track in read_tracks(path, "none") for ping in track)
+
+
+def test_a_flat_accuracy_is_as_good_indoors_as_out_and_leaves_useless_fixes_useless(tmp_path: Path) -> None:
+    path = tmp_path / "p.ndjson"
+    fixes = [5.0, 6.0, 20.0, 900.0] * 50
+    lines = [{"user_id": "u", "ts": i, "lat": 1, "lon": 1, "accuracy": m} for i, m in enumerate(fixes)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    [track] = read_tracks(path, accuracy="flat")
+    assert all(5.0 < (ping.accuracy_m or 0) < 40.0 or ping.accuracy_m == 900.0 for ping in track)
+    assert sum(ping.accuracy_m == 900.0 for ping in track) == 50
 
 
 @pytest.mark.parametrize(
