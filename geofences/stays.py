@@ -77,6 +77,7 @@ class Stay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     position. ``entry_*`` is where the user was last seen walking; ``mean_*``, ``xx``, ``xy``, ``yy`` and ``noise``
     are the weighted mean, scatter and mean GPS variance of the fixes since ``began_ms``, of total ``weight_s``.
     ``accuracy_m`` is a moving average of the reported accuracy, ``street_accuracy_m`` the same while walking.
+    The anchor is where the user was first seen, or set down by a vehicle: metres about it are true to 3 % for 100 km.
     """
 
     anchor_lat: float
@@ -112,10 +113,6 @@ class Stay(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def mean_lng(self) -> float:
         """Longitude of the mean of the stay's fixes; may lie beyond ±180 by the width of a store."""
         return self.anchor_lng + self.mean_x / (M_PER_DEG * max(0.01, math.cos(math.radians(self.anchor_lat))))
-
-
-_REANCHOR_M = 3_000.0
-"""How far from its anchor a user may get: a flat Earth is then wrong by less than a metre."""
 
 
 def _accuracy_m(ping: Ping) -> float:
