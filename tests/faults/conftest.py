@@ -34,7 +34,16 @@ async def server(identity: Identity) -> AsyncIterator[MisbehavingServer]:
 
 @pytest.fixture
 async def apns(identity: Identity, server: MisbehavingServer) -> AsyncIterator[ApnsChannel]:
-    channel = ApnsChannel(Http2Apns(app_at(identity, server.port), timeout_s=1.0))
+    """With a deadline that no test waits for: what ends, ends by itself."""
+    channel = ApnsChannel(Http2Apns(app_at(identity, server.port), timeout_s=60.0))
+    yield channel
+    await channel.close()
+
+
+@pytest.fixture
+async def hasty(identity: Identity, server: MisbehavingServer) -> AsyncIterator[ApnsChannel]:
+    """With a deadline of 2 s, for tests of deadlines."""
+    channel = ApnsChannel(Http2Apns(app_at(identity, server.port), timeout_s=2.0))
     yield channel
     await channel.close()
 

@@ -48,7 +48,7 @@ def provider(wiremock: WireMock) -> WireMock:
 @pytest.fixture
 async def fcm(provider: WireMock, account: Path, identity: Identity) -> AsyncIterator[FcmChannel]:
     app = FcmApp(credentials_file=account, host=f"https://127.0.0.1:{provider.https_port}", ca_file=identity.ca_file)
-    channel = FcmChannel(Http2Fcm(app, timeout_s=1.5))
+    channel = FcmChannel(Http2Fcm(app, timeout_s=5.0))
     yield channel
     await channel.close()
 
@@ -82,12 +82,12 @@ async def test_a_storm_of_401_is_answered_with_one_new_token(fcm: FcmChannel, pr
 async def test_a_token_near_its_end_is_renewed_while_pushes_go_on(fcm: FcmChannel, provider: WireMock) -> None:
     provider.stub(SEND, OK)
     provider.stub("/token", granting("short", 120), scenarioName="t", newScenarioState="2")
-    slow = granting("long") | {"fixedDelayMilliseconds": 1000}
+    slow = granting("long") | {"fixedDelayMilliseconds": 4000}
     provider.stub("/token", slow, scenarioName="t", requiredScenarioState="2")
     await send(fcm)
     started = asyncio.get_running_loop().time()
     assert (await send(fcm)).status is Status.ACCEPTED
-    assert asyncio.get_running_loop().time() - started < 0.9
+    assert asyncio.get_running_loop().time() - started < 3.9
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_a_connection_that_breaks_is_a_retry_and_the_next_push_arrives(
     fcm: FcmChannel, provider: WireMock, fault: str
 ) -> None:
     provider.stub(SEND, {"fault": fault})
-    outcome = await asyncio.wait_for(send(fcm), 3)
+    outcome = await send(fcm)
     assert outcome.status in {Status.RETRY, Status.ACCEPTED}  # of a chunked 200 the status has arrived
     assert (outcome.status is Status.RETRY) or fault == "MALFORMED_RESPONSE_CHUNK"
     provider.reset()
