@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.offline.detection import read_tracks
 from gateway.offline.replay import read_index
-from geofences import visits
+from geofences.attribution import probabilities
 from geofences.model import Ping
 from geofences.stays import advanced, begun
 from geofences.storefield import StoreField
@@ -52,25 +52,31 @@ def stays_s(tracks: Sequence[Track]) -> float:
     return time.process_time() - started
 
 
-def judgements(tracks: Sequence[Track], stores: StoreField) -> tuple[int, float]:
-    """How many judgements the pings caused, and the CPU seconds they took, candidates and all."""
-    count, spent = 0, 0.0
-    judge = visits.probabilities
+def judged(tracks: Sequence[Track], stores: StoreField) -> list[VisitState]:
+    """The states after those pings that caused a judgement: the ones that put off the next look."""
+    settings = VisitSettings()
+    states = []
+    for track in tracks:
+        state: VisitState | None = None
+        for ping in track:
+            before, (state, _) = state, observe(state, ping, stores, settings)
+            if (
+                before
+                and state
+                and state.look_at_ms > before.look_at_ms
+                and state.stay.since_ms == before.stay.since_ms
+            ):
+                states.append(state)
+    return states
 
-    def timed(*arguments: object) -> dict[str, float]:
-        nonlocal count, spent
-        started = time.process_time()
-        result = judge(*arguments)  # type: ignore[arg-type]
-        spent += time.process_time() - started
-        count += 1
-        return result
 
-    visits.probabilities = timed  # type: ignore[assignment]
-    try:
-        observe_s(tracks, stores)
-    finally:
-        visits.probabilities = judge
-    return count, spent
+def judgements_s(states: Sequence[VisitState], stores: StoreField) -> float:
+    """CPU seconds of judging all of them, candidates and all."""
+    settings = VisitSettings().attribution
+    started = time.process_time()
+    for state in states:
+        probabilities(state.stay, state.indoor_log_odds, stores, settings)
+    return time.process_time() - started
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,13 +92,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     stores = StoreField.build(index)
     build_s = time.process_time() - started
     total_s, states = observe_s(tracks, stores)
-    count, judged_s = judgements(tracks, stores)
+    looks = judged(tracks, stores)
     figures = {
         "pings": pings,
         "visits_us": round(total_s / pings * 1e6, 2),
         "stay_us": round(stays_s(tracks) / pings * 1e6, 2),
-        "judgement_us": round(judged_s / max(count, 1) * 1e6, 1),
-        "judged_ratio": round(count / pings, 4),
+        "judgement_us": round(judgements_s(looks, stores) / max(len(looks), 1) * 1e6, 1),
+        "judged_ratio": round(len(looks) / pings, 4),
         "build_s": round(build_s, 3),
         "stores": len(stores),
         "state_bytes_p50": median(len(msgspec.msgpack.encode(state)) for state in states),
