@@ -15,7 +15,7 @@ from gateway.store.claims import ClaimCandidate, ClaimRequest, ClaimResult
 from geofences.model import Ping, Transition, TransitionKind
 from geofences.transitions import Presence
 from rules.evaluate import evaluate
-from rules.model import Candidate, Decision, Shopper
+from rules.model import Candidate, Decision, Shopper, Supply
 from rules.situation import Counters
 
 
@@ -96,7 +96,7 @@ class Claimed(NamedTuple):
         return None if self.result.winner is None else self.contest[self.result.winner]
 
 
-async def claim(store: Store, snapshot: Snapshot, decisions: list[Decision], now_ms: int) -> dict[str, list[Claimed]]:
+async def claim(store: Store, decisions: list[Decision], now_ms: int) -> dict[str, list[Claimed]]:
     """Claim the best of every contest; the runner-up is tried where the best is refused.
 
     Held-out candidates are claimed as ghosts, on shadow counters, and never reach the outbox.
@@ -106,21 +106,19 @@ async def claim(store: Store, snapshot: Snapshot, decisions: list[Decision], now
         for decision in decisions
         for contest in (*decision.contests, *((ghost,) for ghost in decision.ghosts))
     ]
-    results = await asyncio.gather(
-        *(store.claims.claim(claim_request(snapshot, *contest, now_ms)) for contest in contests)
-    )
+    results = await asyncio.gather(*(store.claims.claim(claim_request(*contest, now_ms)) for contest in contests))
     claims: dict[str, list[Claimed]] = {}
     for (decision, contest), result in zip(contests, results, strict=True):
         claims.setdefault(decision.user_id, []).append(Claimed(contest, result))
     return claims
 
 
-def claim_request(snapshot: Snapshot, decision: Decision, contest: tuple[Candidate, ...], now_ms: int) -> ClaimRequest:
+def claim_request(decision: Decision, contest: tuple[Candidate, ...], now_ms: int) -> ClaimRequest:
     """A contest as the claim script takes it, each candidate with its outbox entry."""
     return ClaimRequest(
         user_id=decision.user_id,
         at_ms=decision.at_ms,
-        candidates=tuple(_claim_candidate(snapshot, decision, candidate, now_ms) for candidate in contest),
+        candidates=tuple(_claim_candidate(decision, candidate, now_ms) for candidate in contest),
     )
 
 
@@ -131,10 +129,10 @@ def push_id(user_id: str, candidate: Candidate) -> str:
     return push_id_for(user_id, candidate.offer_id, f"{transition.kind}:{occasion}")
 
 
-def _claim_candidate(snapshot: Snapshot, decision: Decision, candidate: Candidate, now_ms: int) -> ClaimCandidate:
-    offer = snapshot.rulebook.get(candidate.offer_id)
-    if candidate.message is None or offer is None:
-        raise ValueError("only a rendered candidate of this snapshot can be claimed")
+def _claim_candidate(decision: Decision, candidate: Candidate, now_ms: int) -> ClaimCandidate:
+    if candidate.message is None:
+        raise ValueError("only a rendered candidate can be claimed")
+    supply = candidate.supply or Supply()
     identity = push_id(decision.user_id, candidate)
     job = PushJob(
         push_id=identity,
@@ -162,7 +160,11 @@ def _claim_candidate(snapshot: Snapshot, decision: Decision, candidate: Candidat
         held_out=candidate.held_out,
         variant=candidate.variant,
         budgets=budgets_of(
-            offer.id, now_ms, total_cap=offer.total_cap, stock=offer.stock, max_per_hour=offer.max_per_hour
+            candidate.offer_id,
+            now_ms,
+            total_cap=supply.total_cap,
+            stock=supply.stock,
+            max_per_hour=supply.max_per_hour,
         ),
-        code_pool=offer.code_pool,
+        code_pool=supply.code_pool,
     )

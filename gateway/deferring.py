@@ -63,7 +63,7 @@ async def resume(
         for user_id, later in notes
     ]
     await defer(store, decisions)
-    claims = await claim(store, snapshot, decisions, now_ms)
+    claims = await claim(store, decisions, now_ms)
     moved = {user_id: Moved(held[user_id].presence, (), None) for user_id in users}
     await tell(store, metrics, Told(snapshot, moved, decisions, claims, now_ms))
 

@@ -127,7 +127,7 @@ class Pipeline:
             shoppers = await self._store.profiles.load_shoppers(list(wakes)) if wakes else {}
             decisions = decide(snapshot, wakes, shoppers, moved, self._counters.current, now_ms)
             await defer(self._store, decisions)
-            claims = await claim(self._store, snapshot, decisions, now_ms)
+            claims = await claim(self._store, decisions, now_ms)
             lost = await self._store.presence.save(
                 [
                     PresenceChange(user, held[user].version, m.presence, next_due_ms(m.presence, snapshot.policy))

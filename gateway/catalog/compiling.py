@@ -98,13 +98,9 @@ def _halos_m(policy: Policy, index: GeofenceIndex, rulebook: Rulebook) -> dict[s
     """How far around each geofence live offers ask the engine to look; empty when none does."""
     if not policy.nearby_m and not policy.is_pass_by_told:
         return {}
-    halos_m: dict[str, float] = {}
-    for geofence in index:
-        asked_m = max(rulebook.nearby_m(geofence.id), default=0) * NEARBY_REARM
-        if rulebook.pass_by(geofence.id):
-            asked_m = max(asked_m, policy.pass_by_max_m)
-        if asked_m:
-            halos_m[geofence.id] = asked_m
+    halos_m = {id_: reach_m * NEARBY_REARM for id_, reach_m in rulebook.nearby_reach_m(index).items()}
+    for id_ in rulebook.passed_by(index):
+        halos_m[id_] = max(halos_m.get(id_, 0.0), policy.pass_by_max_m)
     return halos_m
 
 

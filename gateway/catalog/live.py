@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 
 from gateway.catalog.compiling import compile_changes
@@ -44,6 +45,8 @@ class LiveCatalog:
         """
         everything = await self._store.catalog.load_all()
         self._swap(await asyncio.to_thread(compile_changes, None, everything, self._policy))
+        gc.collect()
+        gc.freeze()  # a full collection over a large catalog would stall every ping for half a second
         follower = asyncio.create_task(self._follow(), name="catalog follower")
         try:
             yield

@@ -105,7 +105,7 @@ async def offer_report(request: web.Request) -> web.StreamResponse:
         total=_funnel(total),
         group=group,
         rows=[Row(key=key, funnel=_funnel(counts)) for key, counts in sorted(groups.items())],
-        conclusions=conclude(total, variants, offer.experiment if offer else None),
+        conclusions=conclude(_treated(total), variants, offer.experiment if offer else None),
     )
     return json_answer(report)
 
@@ -128,6 +128,11 @@ def _funnel(counts: Mapping[str, int]) -> Funnel:
         is_suppressed=is_suppressed,
         **personal,
     )
+
+
+def _treated(counts: Mapping[str, int]) -> dict[str, int]:
+    """Without the ghosts: their purchases are not counted, so no lift may be read off."""
+    return {what: amount for what, amount in counts.items() if what != "held_out"}
 
 
 def _by_reason(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
