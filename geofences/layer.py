@@ -153,6 +153,11 @@ class Layer:
         """How many geofences."""
         return len(self.geofences)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the compiled arrays, without the geofences themselves."""
+        return self.pieces.nbytes + self.outlines.nbytes + self.sieve.nbytes
+
     def candidates(self, key: int) -> list[int]:
         """The marks of the piece that holds the key."""
         piece = self._starts.searchsorted(key, "right")
