@@ -225,7 +225,7 @@ async def measure(target: Target, floor: Target, traffic: Traffic, pings: int) -
     single, bare, ws, echo = Cost(), Cost(), Cost(), Cost()
     batches = {50: Cost(), 500: Cost(), 5000: Cost()}
     located = Cost()
-    await closed_loop(target, "/v1/pings", traffic.batches(500, 50_000), 2, 500, Cost())
+    await closed_loop(target, "/v1/pings", traffic.batches(500, 100_000), 2, 500, Cost())
     rss_mb = target.rss_mb()
     few = max(pings // 40, 2_000)
     for _ in range(ROUNDS):
