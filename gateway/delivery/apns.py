@@ -8,6 +8,7 @@ Source of the reasons: Apple, "Handling notification responses from APNs".
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import Final, Protocol
@@ -22,6 +23,8 @@ from gateway.delivery.job import PushJob
 from gateway.delivery.payloads import PayloadTooLarge, apns_payload, collapse_id, ttl_s
 
 NAME: Final = "apns"
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 TOKEN_REFUSALS: Final = frozenset({"ExpiredProviderToken", "InvalidProviderToken", "MissingProviderToken"})
 """Reasons that speak of the provider token, not of the push."""
@@ -136,7 +139,4 @@ def _terminal(code: str, state: TokenState = TokenState.GOOD, since_ms: int = 0)
 
 def _apns_id(push_id: str) -> str:
     """The push id where it is a UUID, as Apple demands; else the UUID that is named by it."""
-    try:
-        return str(uuid.UUID(push_id))
-    except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, push_id))
+    return push_id if _UUID.fullmatch(push_id) else str(uuid.uuid5(uuid.NAMESPACE_OID, push_id))

@@ -15,6 +15,7 @@ from gateway.delivery.channel import Outcome, Status, TokenState
 from gateway.delivery.fcm import FcmApp, FcmChannel
 from gateway.delivery.fcm_http2 import Http2Fcm
 from gateway.delivery.sandbox.identity import Identity, create
+from tests.faults.misbehaving import until
 from tests.faults.wiremock import WireMock
 from tests.gateway.delivery.jobs import a_device, a_job
 
@@ -79,15 +80,21 @@ async def test_a_storm_of_401_is_answered_with_one_new_token(fcm: FcmChannel, pr
     assert provider.count("/token") == 2
 
 
-async def test_a_token_near_its_end_is_renewed_while_pushes_go_on(fcm: FcmChannel, provider: WireMock) -> None:
-    provider.stub(SEND, OK)
-    provider.stub("/token", granting("short", 120), scenarioName="t", newScenarioState="2")
-    slow = granting("long") | {"fixedDelayMilliseconds": 4000}
-    provider.stub("/token", slow, scenarioName="t", requiredScenarioState="2")
-    await send(fcm)
-    started = asyncio.get_running_loop().time()
+async def test_a_token_is_renewed_before_its_end_also_when_no_push_comes(fcm: FcmChannel, provider: WireMock) -> None:
+    """The next push finds a fresh token and waits for nothing."""
+    provider.stub(SEND, OK, priority=5)
+    fresh = {"request": {"headers": {"Authorization": {"equalTo": "Bearer fresh"}}}}
+    provider.stub("/token", granting("short", 20), scenarioName="t", newScenarioState="2")
+    provider.stub("/token", granting("fresh"), scenarioName="t", requiredScenarioState="2")
     assert (await send(fcm)).status is Status.ACCEPTED
-    assert asyncio.get_running_loop().time() - started < 3.9
+
+    async def is_renewed() -> bool:
+        return await asyncio.to_thread(provider.count, "/token") == 2
+
+    await until(is_renewed, 60)
+    provider.stub(SEND, {"status": 503}, priority=1)
+    provider.stub(SEND, OK, priority=1, **fresh)
+    assert (await send(fcm)).status is Status.ACCEPTED
 
 
 @pytest.mark.parametrize(
