@@ -6,12 +6,14 @@ from aiohttp import web
 
 from gateway.ops import (
     activity,
+    audit,
     codes,
     decisions,
     deliveries,
     explain,
     geofences,
     health,
+    history,
     imports,
     inbox,
     keys,
@@ -38,6 +40,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *deliveries.OPERATIONS,
     *reports.OPERATIONS,
     *activity.OPERATIONS,
+    *history.OPERATIONS,
+    *audit.OPERATIONS,
     *keys.OPERATIONS,
     *health.OPERATIONS,
     *reference.OPERATIONS,

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.errors import BadRequest, InvalidDocument, TooLarge
-from gateway.ops import stored
+from gateway.ops import audit, stored
 from gateway.ops.features import changes_of
 from gateway.ops.geofences import limits_of
 from gateway.web.bodies import read_body
@@ -70,6 +70,7 @@ async def import_geofences(request: web.Request) -> web.StreamResponse:
             failed=len(faults),
         )
     version = await stored.commit(request, await asyncio.to_thread(changes_of, good))
+    await audit.record(request, "import", "geofences", after={"imported": len(good), "version": version})
     return json_answer(Imported(len(good), len(faults), version, faults[:MAX_ERRORS]))
 
 

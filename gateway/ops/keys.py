@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.errors import NotFound
+from gateway.ops import audit
 from gateway.store.api_keys import ApiKey
 from gateway.web.auth import DOORKEEPER
 from gateway.web.bodies import read_body
@@ -63,6 +64,7 @@ async def make_key(request: web.Request) -> web.StreamResponse:
     key, secret = await context.store.api_keys.create(
         wanted.scopes, wanted.name, user_id=wanted.user_id, expires_at_ms=wanted.expires_at_ms
     )
+    await audit.record(request, "make", f"keys/{key.key_id}", after=_shown(key))
     return json_answer(_shown(key, secret), status=201)
 
 
@@ -79,6 +81,7 @@ async def revoke_key(request: web.Request) -> web.StreamResponse:
     if not await request.app[CONTEXT].store.api_keys.revoke(key_id):
         raise NotFound(f"no key has the id {key_id[:40]!r}")
     request.app[DOORKEEPER].forget()
+    await audit.record(request, "revoke", f"keys/{key_id}")
     return web.Response(status=204)
 
 OPERATIONS = (make_key, list_keys, revoke_key)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.clock import now_ms
 from gateway.errors import NotFound
+from gateway.ops import audit
 from gateway.store.catalog import Change, Kind
 from gateway.web.auth import IDENTITY
 from gateway.web.context import CONTEXT
@@ -41,14 +42,29 @@ async def show(request: web.Request, kind: Kind, document_id: str) -> web.Stream
 
 async def put(request: web.Request, change: Change, warnings: Sequence[Any] = ()) -> web.StreamResponse:
     """Commit one document and answer its version. Raises PreconditionFailed where If-Match names another."""
-    version = await commit(request, [change])
+    version = await _change_one(request, change)
     return document_answer(Stored(change.id, version, warnings), version)
 
 
 async def delete(request: web.Request, kind: Kind, document_id: str) -> web.StreamResponse:
     """Delete one document. Raises NotFound, PreconditionFailed."""
-    await commit(request, [Change(kind=kind, id=document_id, body=None, expected=expected_version(request))])
+    change = Change(kind=kind, id=document_id, body=None, expected=expected_version(request))
+    await _change_one(request, change)
     return web.Response(status=204)
+
+
+async def _change_one(request: web.Request, change: Change) -> int:
+    """Commit one change and write it to the audit log with what was there before."""
+    before = await request.app[CONTEXT].store.catalog.get(change.kind, change.id)
+    version = await commit(request, [change])
+    await audit.record(
+        request,
+        "delete" if change.body is None else "put",
+        f"{change.kind}/{change.id}",
+        before=None if before is None else msgspec.Raw(before.body),
+        after=None if change.body is None else msgspec.Raw(change.body),
+    )
+    return version
 
 
 async def commit(request: web.Request, changes: Sequence[Change]) -> int:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from gateway.clock import now_ms
 from gateway.errors import InvalidDocument, NotFound
+from gateway.ops import audit
 from gateway.store.profiles import ConsentFlag, ConsentFlags, Device, User
 from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
@@ -155,9 +156,23 @@ async def get_user(request: web.Request) -> web.StreamResponse:
 @operation("DELETE", "/v1/users/{user_id}", scopes=("events", "ops"), status=204)
 async def delete_user(request: web.Request) -> web.StreamResponse:
     """Remove everything that is stored of a user: profile, devices, presence and past pushes."""
-    if not await request.app[CONTEXT].store.profiles.delete(_user_id(request)):
+    store, user_id = request.app[CONTEXT].store, _user_id(request)
+    if not await store.profiles.delete(user_id):
         raise NotFound("nothing is known of this user")
+    await audit.record(request, "erase", f"users/{store.activity.pseudonym(user_id)}")
     return web.Response(status=204)
+
+
+@operation("GET", "/v1/users/{user_id}/export", scopes=("ops",), answer=dict[str, Any])
+async def export_user(request: web.Request) -> web.StreamResponse:
+    """Export all that is held of a user: profile, devices, behaviour, pushes, presence and decisions.
+
+    The last fix is sealed and short-lived; only whether there is one is told.
+    """
+    store, user_id = request.app[CONTEXT].store, _user_id(request)
+    exported = await store.profiles.export(user_id)
+    await audit.record(request, "export", f"users/{store.activity.pseudonym(user_id)}")
+    return json_answer(exported, headers={"Content-Disposition": 'attachment; filename="user.json"'})
 
 
 @operation(
@@ -193,7 +208,7 @@ async def delete_device(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204)
 
 
-OPERATIONS = (put_user, get_user, delete_user, put_device, delete_device)
+OPERATIONS = (put_user, get_user, delete_user, export_user, put_device, delete_device)
 
 
 def _user_id(request: web.Request) -> str:

@@ -29,9 +29,7 @@ async def test_events_reach_every_watcher_in_order(http: Http) -> None:
         assert await events(two, 1) == [("delivery", 2)]
 
 
-async def test_each_second_tells_who_is_present_by_coarse_cell(
-    http: Http, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_second_tells_who_is_present_by_coarse_cell(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells of fewer users than the settings ask for are left out."""
     monkeypatch.setattr(activity, "PRESENCE_PERIOD_S", 0.01)
     store = http.gateway.context.store
