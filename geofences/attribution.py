@@ -35,7 +35,8 @@ class AttributionSettings:
     entry_weight: float = 0.8
     """…as this power of a heavy-tailed distance: people also walk in backwards through the mall."""
     street_nats: float = 5.0
-    """Log odds, against a store whose centre is one metre off, of resting outside any store."""
+    """How far below a perfect fit, as a logarithm, resting outside any store stands. Higher than likelihood asks for:
+    lower, it silences phones whose accuracy does not tell indoors (docs/visits.md)."""
     indoor_share: float = 0.7
     """Share of phones whose reported accuracy worsens indoors, believed of a phone before it shows: strictly between 0
     and 1."""

@@ -37,7 +37,8 @@ _VISITS_BY_KIND: Mapping[str, float] = {
     "clothes": 2.0,
 }
 """Visits relative to an ordinary store, by OpenStreetMap ``shop`` value: food is bought several times a week, clothes
-are what people browse; everything else is 1. A feature's own ``popularity`` property overrides it."""
+are what people browse; everything else is 1. The sizes follow visits per store in two simulated cities, rounded down
+(docs/visits.md). A feature's own ``popularity`` property overrides it."""
 
 
 class Store(msgspec.Struct, frozen=True, gc=False):
