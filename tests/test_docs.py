@@ -62,6 +62,11 @@ def test_every_room_of_the_gateway_has_its_place_in_the_architecture() -> None:
     assert [room for room in rooms if room not in architecture] == []
 
 
+def test_the_readme_leads_to_every_document() -> None:
+    readme = (TREE / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in TREE.glob("docs/*.md") if f"(docs/{page.name})" not in readme] == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for document in [*TREE.glob("*.md"), *TREE.glob("docs/*.md")]:
         for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
