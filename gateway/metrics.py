@@ -46,6 +46,10 @@ class Metrics:
         self.dead_letters = Counter(
             "geopush_dead_letters", "Pushes given up, by channel and status.", ["channel", "status"], registry=r
         )
+        self.lane_held = Gauge("geopush_lane_held", "Pushes that a lane holds in memory.", ["channel"], registry=r)
+        self.breaker_open = Gauge(
+            "geopush_breaker_open", "1 while a provider is held to be down.", ["channel"], registry=r
+        )
         self.outbox_depth = Gauge(
             "geopush_outbox_depth", "Outbox entries not yet acknowledged.", registry=r, multiprocess_mode="livemax"
         )

@@ -111,6 +111,7 @@ class Sender:
                 await outbox.hold(self.name, list(self._held.values()))
                 if patience_s <= 0:
                     await self._start(await outbox.take_over(self.name, int(self._takeover_s * 1000)))
+                self._courier.measure()
                 self._metrics.outbox_depth.set(await outbox.depth())
                 self._metrics.outbox_age_s.set(await outbox.oldest_age_ms() / 1000)
                 patience_s -= self._takeover_s / 3

@@ -87,6 +87,13 @@ class Courier:
         """Whether a provider that answers has all it can hold; one that is down does not count."""
         return any(lane.is_full and lane.is_open for lane in self._lanes.values())
 
+    def measure(self) -> None:
+        """Sets the gauges of every lane; those of one platform's apps are added up."""
+        for platform in {name.partition(":")[0] for name in self._lanes}:
+            lanes = [lane for name, lane in self._lanes.items() if name.partition(":")[0] == platform]
+            self._metrics.lane_held.labels(platform).set(sum(lane.held for lane in lanes))
+            self._metrics.breaker_open.labels(platform).set(sum(not lane.is_open for lane in lanes))
+
     async def deliver(self, job: PushJob, devices: Sequence[Device], stop: asyncio.Event) -> Delivery:
         """Tries until a provider accepts, all devices are refused, or time is up. RETRY once ``stop`` is set."""
         attempts: list[Attempt] = []

@@ -140,6 +140,9 @@ async def test_more_than_a_lane_may_hold_is_left_in_the_outbox_while_its_provide
     assert {task.result().outcome.code for task in done} == {"lane_full"}
     assert len(pending) < 10 + 1
     assert not bringing.is_saturated
+    bringing.measure()
+    assert bringing._metrics.registry.get_sample_value("geopush_breaker_open", {"channel": "apns"}) == 1
+    assert bringing._metrics.registry.get_sample_value("geopush_lane_held", {"channel": "apns"}) == len(pending)
     stop.set()
     await asyncio.gather(*pending)
 
