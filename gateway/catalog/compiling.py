@@ -20,6 +20,7 @@ from geofences.model import Geofence, TransitionKind
 from geofences.policy import NEARBY_REARM
 from geofences.storefield import StoreField
 from geofences.transitions import Policy
+from geofences.visits import VisitSettings
 from rules.offers import Offer, decode_offer
 from rules.policy import BrandPolicy, parse_policy
 from rules.rulebook import Rulebook
@@ -56,7 +57,13 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     if halos_m != (before.halos_m if before else {}):
         index = index.watching(halos_m)
     stores = _stores(before, index, rulebook, geofences, gone[Kind.GEOFENCE])
-    return Snapshot(changes.version, index, rulebook, policy, halos_m, stores)
+    return Snapshot(changes.version, index, rulebook, policy, halos_m, stores, _visits(rulebook))
+
+
+def _visits(rulebook: Rulebook) -> VisitSettings:
+    """Visit attribution that tells each probability that a live offer waits for."""
+    asked = {o.trigger.min_probability for o in rulebook if o.is_live and o.trigger.type is TransitionKind.VISIT}
+    return VisitSettings(confirm_at=tuple(sorted(asked)))
 
 
 def _stores(
@@ -80,7 +87,9 @@ def with_offers(before: Snapshot, offers: Iterable[Offer]) -> Snapshot:
     policy = _asked(before.policy, rulebook)
     halos_m = _halos_m(policy, before.index, rulebook)
     index = before.index.watching(halos_m) if halos_m != before.halos_m else before.index
-    return Snapshot(before.version, index, rulebook, policy, halos_m, _stores(before, index, rulebook, [], []))
+    return Snapshot(
+        before.version, index, rulebook, policy, halos_m, _stores(before, index, rulebook, [], []), _visits(rulebook)
+    )
 
 
 def _asked(policy: Policy, rulebook: Rulebook) -> Policy:

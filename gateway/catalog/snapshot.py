@@ -17,8 +17,6 @@ from geofences.transitions import Motion, Policy, Presence, Step, step, tick
 from geofences.visits import CurrentVisit, VisitSettings, observe
 from rules.rulebook import Rulebook
 
-VISIT_SETTINGS = VisitSettings()
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -32,6 +30,8 @@ class Snapshot:
     """How far around which geofences the index looks, for offers that wait for somebody near or passing."""
     stores: StoreField | None
     """The stores that visits are attributed to; None while no live offer waits for a visit."""
+    visits: VisitSettings
+    """How; with the probabilities that live offers ask for, at each of which a visit is told again."""
 
     def step(self, presence: Presence, inside: tuple[str, ...], ping: Ping, now_ms: int) -> Step:
         """One ping through presence and, where a live offer asks for it, visit attribution."""
@@ -39,7 +39,7 @@ class Snapshot:
         if self.stores is None or stepped.ignored is not None:
             return stepped
         before = presence.motion.visit if presence.motion else None
-        visit, told = observe(before, ping, self.stores, VISIT_SETTINGS)
+        visit, told = observe(before, ping, self.stores, self.visits)
         motion = stepped.presence.motion or Motion(ping.lat, ping.lng, ping.at_ms)
         kept = msgspec.structs.replace(stepped.presence, motion=msgspec.structs.replace(motion, visit=visit))
         return Step(kept, (*stepped.transitions, *told))

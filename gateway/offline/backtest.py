@@ -27,6 +27,7 @@ from gateway.simulation import Moment, Walk
 from gateway.store.budgets import budgets_of
 from geofences.model import Ping
 from geofences.transitions import Policy
+from geofences.visits import VisitSettings
 from rules.model import Candidate, Consent, Gate, Shopper
 from rules.offers import Offer, OfferErrors, Status, parse_offer
 from rules.policy import BrandPolicy, parse_policy
@@ -176,7 +177,7 @@ def read_snapshot(folder_path: Path) -> Snapshot:
     except (OfferErrors, DocumentErrors) as found:
         raise InvalidDocument(f"{folder_path}: {found}") from found
     active = [msgspec.structs.replace(offer, status=Status.ACTIVE) for offer in offers]
-    empty = Snapshot(0, index, Rulebook.build([], index, policy), Policy.DEFAULT, {}, None)
+    empty = Snapshot(0, index, Rulebook.build([], index, policy), Policy.DEFAULT, {}, None, VisitSettings())
     return with_offers(empty, active)
 
 
