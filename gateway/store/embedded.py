@@ -26,9 +26,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from gateway.errors import ConfigError, Unavailable
 from gateway.logs import Log
 
@@ -39,6 +36,7 @@ START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 30.0
 """Time to write what is buffered; then the server is killed, and its file is still whole."""
 POLL_S: Final = 0.02
+ANSWER_TIMEOUT_S: Final = 1.0
 WATCH_S: Final = 0.5
 """How often it is looked whether the server still runs."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -114,7 +112,7 @@ class EmbeddedRedis:
         )
         log = self._folder / "redis.log"
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not await _answers(self.url):
+        while await _say(self._socket, b"PING\r\n") != b"+PONG\r\n":
             if self._process.poll() is not None:
                 raise Unavailable(f"redis-server ended at once; see {log}")
             if time.monotonic() > deadline:
@@ -237,36 +235,29 @@ def _die_with_parent() -> Callable[[], None] | None:
     return ask
 
 
-async def _answers(url: str) -> bool:
-    client = Redis.from_url(url, socket_timeout=1.0)
-    try:
-        await client.execute_command("PING")  # type: ignore[no-untyped-call]
-    except (RedisError, OSError):
-        return False
-    else:
-        return True
-    finally:
-        await client.aclose()
-
-
 async def _stop_orphan(socket: Path) -> None:
     """Ask a server that a killed gateway left behind to write its file and end; its socket goes with it."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while await _is_listening(socket):
-        client = Redis.from_url(f"unix://{socket}", socket_timeout=STOP_TIMEOUT_S)
-        with contextlib.suppress(RedisError, OSError):
-            await client.execute_command("SHUTDOWN", "NOSAVE")  # type: ignore[no-untyped-call]
-        with contextlib.suppress(RedisError, OSError):
-            await client.aclose()
+    while await _say(socket, b"SHUTDOWN NOSAVE\r\n") is not None:
         if time.monotonic() > deadline:
             raise Unavailable(f"a redis-server of an earlier gateway still answers at {socket} and does not stop")
         await asyncio.sleep(POLL_S)
 
 
-async def _is_listening(socket: Path) -> bool:
+async def _say(socket: Path, command: bytes) -> bytes | None:
+    """The first line of the server's answer, empty where it gives none in time; None where nobody listens.
+
+    Plain bytes, not the driver: before Python 3.12 the driver's timeouts can swallow a cancellation.
+    """
     try:
-        _, writer = await asyncio.open_unix_connection(socket)
-    except OSError:
-        return False
-    writer.close()
-    return True
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            reader, writer = await asyncio.open_unix_connection(socket)
+            try:
+                writer.write(command)
+                return await reader.readline()
+            finally:
+                writer.close()
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except (OSError, TimeoutError):
+        return b""

@@ -150,3 +150,20 @@ async def test_a_server_that_dies_alone_is_started_again_with_its_data(tmp_path:
                 await asyncio.sleep(0.05)
     await connection.close()
     await server.stop()
+
+
+async def test_an_orphan_that_is_slow_to_answer_is_waited_for_not_doubled(tmp_path: Path) -> None:
+    """Two servers on one append-only file would destroy it."""
+    first = await EmbeddedRedis.start(tmp_path)
+    assert first._process is not None
+    assert first._watcher is not None
+    first._watcher.cancel()
+    first._lock.close()
+    first._process.send_signal(signal.SIGSTOP)
+    starting = asyncio.create_task(EmbeddedRedis.start(tmp_path))
+    await asyncio.sleep(1.5)
+    assert not starting.done()
+    first._process.send_signal(signal.SIGCONT)
+    second = await asyncio.wait_for(starting, 30)
+    assert first._process.poll() is not None
+    await second.stop()
