@@ -22,7 +22,10 @@ from gateway.store.connection import Connection, Subscription
 from gateway.store.recent import RecentlyPresent
 
 RETRY_S: Final = 0.5
-WAIT_S: Final = 5.0
+WAIT_S: Final = 2.0
+"""Silence after which a worker says something itself; if not even that comes back, the connection is dead."""
+NO_NEWS: Final = b"\x90"
+"""An empty list in MessagePack."""
 SCAN_COUNT: Final = 1000
 
 _log = Log("store")
@@ -108,7 +111,10 @@ class PresentUsers:
         while True:
             message = await subscription.wait(WAIT_S)
             if message is None:
-                continue
+                await self._connection.call("PUBLISH", keys.PRESENT_NEWS, NO_NEWS)
+                message = await subscription.wait(WAIT_S)
+            if message is None:
+                raise Unavailable("a connection that should bring news of who is present brings nothing")
             news = iter(_decode_news(message))
             for user_id, cell in zip(news, news, strict=True):
                 if cell is False:

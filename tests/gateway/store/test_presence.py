@@ -145,3 +145,15 @@ async def test_loading_costs_one_command_however_many_users(store: Store, count:
     await store.presence.load([f"user-{n}" for n in range(count * PARTITIONS)])
     statistics = (await store.connection.call("INFO", "commandstats")) or {}
     assert statistics.get("cmdstat_mget", {}).get("calls", 0) == min(count, 1)
+
+
+async def test_a_connection_that_brings_nothing_counts_as_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half-open connection looks alive; everybody is possibly present until a new one stands."""
+    monkeypatch.setattr("gateway.store.present.WAIT_S", 0.05)
+    await store.present.stop()
+    await store.present.start()
+    await asyncio.sleep(0.5)
+    assert not store.present.is_maybe_present("bob"), "its own voice is enough to know that it lives"
+    monkeypatch.setattr("gateway.store.keys.PRESENT_NEWS", "gp:news:nowhere")
+    await until(lambda: store.present.is_maybe_present("bob"))
+    await until(lambda: not store.present.is_maybe_present("bob"))
