@@ -38,7 +38,9 @@ READ_BLOCK_MS = 500
 START_TOGETHER = 32
 """Deliveries begun in one turn of the event loop: about 3 ms of work."""
 PAUSE_S = 0.5
-"""The wait after Redis did not answer, and while a provider has all it can hold."""
+"""The wait after Redis did not answer."""
+SATURATED_S = 0.05
+"""The wait while a provider has all it can hold: it works off some hundred pushes in that time."""
 
 
 class Sender:
@@ -79,7 +81,11 @@ class Sender:
         sweeping = asyncio.create_task(self._sweep(), name="sender sweep")
         settling = asyncio.create_task(self._settler.run(), name="sender settling")
         try:
-            await self._read_until(stop)
+            while not stop.is_set():
+                await self._read()
+                for helper in (sweeping, settling):
+                    if helper.done():
+                        helper.result()  # raises: without its helpers a sender must not go on
         finally:
             self._stop.set()
             sweeping.cancel()
@@ -91,17 +97,16 @@ class Sender:
             settling.cancel()
             await asyncio.gather(sweeping, settling, return_exceptions=True)
 
-    async def _read_until(self, stop: asyncio.Event) -> None:
-        """Reads new entries, as long as the providers that answer have room for them."""
-        while not stop.is_set():
-            if self._courier.is_saturated:
-                await asyncio.sleep(PAUSE_S / 10)
-                continue
-            try:
-                await self._start(await self._store.outbox.read(self.name, READ_ENTRIES, READ_BLOCK_MS))
-            except Unavailable as error:
-                _log.warning("the outbox cannot be read", detail=error.detail)
-                await asyncio.sleep(PAUSE_S)
+    async def _read(self) -> None:
+        """Reads what is new, unless a provider that answers has all it can hold."""
+        if self._courier.is_saturated:
+            await asyncio.sleep(SATURATED_S)
+            return
+        try:
+            await self._start(await self._store.outbox.read(self.name, READ_ENTRIES, READ_BLOCK_MS))
+        except Unavailable as error:
+            _log.warning("the outbox cannot be read", detail=error.detail)
+            await asyncio.sleep(PAUSE_S)
 
     async def _sweep(self) -> None:
         """Says what this sender still works on, takes over what dead ones left, and measures the backlog."""
@@ -151,6 +156,9 @@ class Sender:
             delivery = await self._courier.deliver(job, devices, self._stop)
             if delivery.outcome.status is not Status.RETRY:
                 await self._settler.settle(Settlement(entry, job, delivery, now_ms()))
+        except Exception as error:  # noqa: BLE001 - a push that no code can handle must not come back for ever
+            _log.error("a push cannot be delivered", exc_info=True, push_id=job.push_id)
+            await self._store.dead_letters.bury([(entry, f"internal: {type(error).__name__}")])
         finally:
             del self._held[entry.entry_id]
 

@@ -26,6 +26,10 @@ class Breaker:
         """Whether the provider is held to be down, probing included."""
         return self._openings > 0
 
+    def is_waiting(self, at_s: float) -> bool:
+        """Whether it is open and not yet time for a probe."""
+        return self.is_open and at_s < self._closed_at_s
+
     def enter(self, at_s: float) -> float:
         """0 when an attempt may be made now; otherwise the seconds after which to ask again."""
         if not self.is_open:

@@ -1,7 +1,8 @@
 """One push to one user: which device, which channel, when again, and when to give up.
 
 Law: a push goes to one device. The next one is tried only when the provider has refused this one for good; what is
-merely late is tried again on the same device, with full jitter, never after the push has expired.
+merely late is tried again on the same device, with full jitter, never after the push has expired. A provider that is
+known to be down is not waited for while the offer's channels or the user's devices leave another way.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class Courier:
         """Tries until a provider accepts, all devices are refused, or time is up. RETRY once ``stop`` is set."""
         attempts: list[Attempt] = []
         outcome = Outcome(status=Status.TERMINAL, provider="", code="no_device")
-        for device, lane in self._targets(job, devices):
+        # A provider that is down is passed over while another way is open; sorting keeps the order otherwise.
+        for device, lane in sorted(self._targets(job, devices), key=lambda target: target[1].is_resting):
             lane.held += 1
             try:
                 outcome = await self._try(job, device, lane, attempts, stop)

@@ -54,6 +54,11 @@ class Lane:
         """Whether the provider answers, as far as we know."""
         return not self._breaker.is_open
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether the provider is held to be down and left alone for now."""
+        return self._breaker.is_waiting(self._loop.time())
+
     async def attempt(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         """One attempt, once there is a slot; two where the first only showed that our credentials were stale.
 

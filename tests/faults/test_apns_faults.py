@@ -212,6 +212,7 @@ async def test_a_connection_that_has_gone_deaf_is_replaced(server: MisbehavingSe
     for _ in range(MAX_SILENCES):
         assert (await send(hasty)).code == "timeout"
     assert (await send(hasty)).status is Status.ACCEPTED
+    await until(lambda: len(server.connections) == 1)
 
 
 async def test_a_server_that_never_finishes_tls_costs_its_deadline_and_no_more(identity: Identity) -> None:

@@ -239,6 +239,22 @@ async def test_what_a_dead_sender_held_is_taken_over_and_sent(
     assert len(await sandbox.pushes()) == 1
 
 
+class Broken(Dying):
+    """A channel with a bug."""
+
+    async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
+        raise TypeError("a bug")
+
+
+async def test_a_push_that_no_code_can_handle_is_given_up_and_holds_up_nothing(store: Store) -> None:
+    await register(store, "oda", "apns:phone")
+    async with sending(store, {"apns": Broken()}):
+        await claim(store, a_job("oda"))
+        await emptied(store)
+    (letter,) = await store.dead_letters.list()
+    assert letter.reason == "internal: TypeError"
+
+
 async def test_what_a_living_sender_holds_is_not_taken_over(store: Store) -> None:
     await register(store, "hal", "apns:phone")
     first, second = Dying(), Dying()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from gateway.clock import now_ms
 from gateway.delivery.channel import Device, Outcome, Status
 from gateway.delivery.courier import MAX_STRIKES, SUSPECT_AFTER, Courier
@@ -182,3 +184,20 @@ async def test_a_device_of_another_app_goes_over_that_apps_lane() -> None:
         before = len(lane.sent)
         await bringing.deliver(a_job(), [device], asyncio.Event())
         assert len(lane.sent) == before + 1
+
+
+async def test_a_provider_that_is_down_is_passed_over_while_another_way_is_open_and_probed_when_it_is_time() -> None:
+    down, up = Scripted(phone=[LATER]), Scripted("fcm", tablet=[ACCEPTED])
+    limits = LaneLimits(failures_to_open=1, open_s=0.05)
+    bringing, stop = courier(down, up, limits=limits), asyncio.Event()
+    phone, tablet = replace(a_device("apns", "phone"), registered_at_ms=2), a_device("fcm", "tablet")
+    first = asyncio.create_task(bringing.deliver(a_job(), [phone], stop))
+    while not down.sent:
+        await asyncio.sleep(0)
+    tried = len(down.sent)
+    assert (await bringing.deliver(a_job(), [phone, tablet], stop)).outcome.status is Status.ACCEPTED
+    assert (up.sent, len(down.sent)) == (["tablet"], tried)
+    await asyncio.sleep(0.2)
+    assert len(down.sent) > tried
+    stop.set()
+    await first
