@@ -61,6 +61,11 @@ def presence(partition: int, user_id: str) -> str:
     return f"gp:{{p{partition:02}}}:u:{user_id}:presence"
 
 
+def around_user(partition: int) -> tuple[str, str]:
+    """What a presence's key begins and ends with, around the user id."""
+    return f"gp:{{p{partition:02}}}:u:", ":presence"
+
+
 def pushes(partition: int, user_id: str) -> str:
     """The user's past pushes, from which cooldowns and caps are counted."""
     return f"gp:{{p{partition:02}}}:u:{user_id}:pushes"
@@ -175,3 +180,8 @@ def code_lease(partition: int, pool: str) -> str:
 def stream_session(session: str) -> str:
     """Frames of a stream's session that were taken, decimal; a string that lives an hour after the connection."""
     return f"gp:{{w:{session}}}:frames"
+
+
+def import_job(job_id: str) -> str:
+    """One import as it stands, JSON; a string that lives a day."""
+    return f"gp:{{job:{job_id}}}:import"

@@ -16,7 +16,7 @@ from gateway.clock import now_ms as wall_clock_ms
 from gateway.store import keys
 from gateway.store.connection import Arg, Connection
 from gateway.store.present import PresentUsers
-from gateway.store.scripts import SAVE_PRESENCE, TAKE_DUE
+from gateway.store.scripts import SAVE_PRESENCE, TAKE_DUE_PRESENCE
 from gateway.store.seal import Seal
 from geofences.h3grid import cell_of
 from geofences.presence import Motion, Presence
@@ -110,7 +110,14 @@ class PresenceStore:
             share = max(1, (limit - len(taken)) // len(asked))
             asked = asked[: limit - len(taken)]
             replies = await self._connection.run_many(
-                TAKE_DUE, [([keys.due(partition)], [now_ms, share, DUE_LEASE_MS]) for partition in asked]
+                TAKE_DUE_PRESENCE,
+                [
+                    (
+                        [keys.due(partition), keys.present(partition)],
+                        [now_ms, share, DUE_LEASE_MS, keys.PRESENT_NEWS, *keys.around_user(partition)],
+                    )
+                    for partition in asked
+                ],
             )
             taken += [user_id.decode() for reply in replies for user_id in reply]
             asked = [partition for partition, reply in zip(asked, replies, strict=True) if len(reply) == share]

@@ -21,6 +21,7 @@ def _read(name: str) -> Script:
 
 
 SAVE_PRESENCE = _read("save_presence")
+TAKE_DUE_PRESENCE = _read("take_due_presence")
 TAKE_DUE = _read("take_due")
 CLAIM = _read("claim")
 REFUND = _read("refund")
@@ -48,6 +49,7 @@ PUBLISH_COMMIT = _read("publish_commit")
 
 SCRIPTS = (
     SAVE_PRESENCE,
+    TAKE_DUE_PRESENCE,
     TAKE_DUE,
     CLAIM,
     REFUND,

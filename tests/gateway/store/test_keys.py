@@ -29,7 +29,7 @@ def documented(key: str) -> bool:
 def every_key() -> list[str]:
     found = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)]
     for name, function in inspect.getmembers(keys, inspect.isfunction):
-        if name not in {"partition_of", "of_user", "crc32"}:
+        if name not in {"partition_of", "of_user", "around_user", "crc32"}:
             arguments = [
                 PLACES.get(parameter, f"some-{parameter}") for parameter in inspect.signature(function).parameters
             ]

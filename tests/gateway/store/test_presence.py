@@ -157,3 +157,14 @@ async def test_a_connection_that_brings_nothing_counts_as_lost(store: Store, mon
     monkeypatch.setattr("gateway.store.keys.PRESENT_NEWS", "gp:news:nowhere")
     await until(lambda: store.present.is_maybe_present("bob"))
     await until(lambda: not store.present.is_maybe_present("bob"))
+
+
+async def test_who_expired_while_nobody_was_there_is_forgotten_everywhere(store: Store) -> None:
+    await store.presence.save([PresenceChange(user, 0, inside(), 1) for user in ("ann", "bob")])
+    await until(lambda: len(store.present) == 2)
+    [key] = await store.connection.call("KEYS", "*:u:ann:presence")
+    await store.connection.call("DEL", key)
+    assert await store.presence.due(2, 10) == ["bob"]
+    await until(lambda: len(store.present) == 1)
+    left = await store.connection.batch([("KEYS", "*:due"), ("KEYS", "*:present")])
+    assert [len(keys) for keys in left] == [1, 1]
