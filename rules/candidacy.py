@@ -58,9 +58,9 @@ class Candidacy:
         )
 
     def _expires_at_ms(self) -> int:
-        """When the message is stale: after its time to live, and no later than its campaign."""
+        """When the message is stale: after its time to live, and no later than the offer ends or the store closes."""
         ttl_s = self.message.ttl_s if self.message else 0
-        expires_ms = self.occasion.situation.at_ms + ttl_s * 1000
-        timetable = self.offer.timetable
-        _, end_ms = timetable.bounds_ms(timetable.zone(self.occasion.store))
+        at_ms = self.occasion.situation.at_ms
+        end_ms = self.offer.timetable.ends_ms(self.occasion.store, at_ms)
+        expires_ms = at_ms + ttl_s * 1000
         return expires_ms if end_ms is None else min(expires_ms, end_ms)

@@ -40,6 +40,18 @@ class Hours:
         change = self._osm.next_change(local(at_ms, self.zone))
         return change if change is not None and self.is_open(round(change.timestamp() * 1000)) else None
 
+    def closes_ms(self, at_ms: int) -> int | None:
+        """When a store that is open at the instant closes; None if it is not open, or never closes."""
+        if not self.is_open(at_ms):
+            return None
+        change = self._osm.next_change(local(at_ms, self.zone))
+        while change is not None:  # from one open state to another: a comment, "by appointment"
+            change_ms = round(change.timestamp() * 1000)
+            if not self.is_open(change_ms):
+                return change_ms
+            change = self._osm.next_change(change)
+        return None
+
 
 @lru_cache(maxsize=8192)
 def opening_hours(

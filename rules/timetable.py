@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from rules.document import Campaign, DateException, Offer, Window
 from rules.hours import Exceptions, Hours, opening_hours
 from rules.packs import windows_of
-from rules.schedule import WeeklyWindows, campaign_bound_ms, zone_named
+from rules.schedule import WeeklyWindows, campaign_bound_ms, instant_ms, local, minute_of_week, zone_named
 from rules.stores import Store
 
 
@@ -76,6 +76,15 @@ class Timetable:
         if self._hours_source == "ignore":
             return None
         return opening_hours(self._hours_source, store.zone, *store.holidays(self._hours_source))
+
+    def ends_ms(self, store: Store, at_ms: int) -> int | None:
+        """When, of an offer that runs at the instant, the first comes of campaign's end, closing, and window's end."""
+        zone, hours = self.zone(store), self.hours(store)
+        wall = local(at_ms, zone)
+        ends = [self.bounds_ms(zone)[1], None if hours is None else hours.closes_ms(at_ms)]
+        if self.weekly is not None and self.weekly.holds(minute_of_week(wall)):
+            ends.append(instant_ms(self.weekly.end_of(wall)))
+        return min((end for end in ends if end is not None), default=None)
 
 
 def timetable_of(offer: Offer) -> Timetable:

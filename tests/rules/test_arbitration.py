@@ -143,6 +143,15 @@ def test_a_push_expires_with_its_campaign() -> None:
     assert only(decide(ending)).expires_at_ms == NOON + 600_000
 
 
+def test_a_push_expires_when_the_store_closes_or_the_offers_window_ends() -> None:
+    """Nobody is called to a closed door."""
+    assert only(decide(offer(opening_hours="Mo-Su 10:00-12:20"))).expires_at_ms == NOON + 20 * 60_000
+    assert only(decide(offer(opening_hours="24/7"))).expires_at_ms == NOON + HOUR_MS
+    days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    lunch = offer(weekly=[{"days": days, "start": "11:00", "end": "12:30"}])
+    assert only(decide(lunch)).expires_at_ms == NOON + 30 * 60_000
+
+
 def test_a_store_that_is_gone_decides_nothing() -> None:
     """A geofence deleted between the ping and the decision."""
     assert evaluate(Rulebook.build([offer()], {}), [transition()], shopper(), NOON, fix()).candidates == ()
