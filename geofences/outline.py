@@ -122,28 +122,28 @@ def covers_many(
 
     ``shapes`` are those the outlines were made of: they settle what doubles cannot.
     """
-    first = outlines.start[which]
-    edges = outlines.start[which + 1] - first - 1
     inside = np.zeros(len(which), dtype=bool)
     doubt = np.zeros(len(which), dtype=bool)
     south, north, west, east = outlines.boxes[which].T
     boxed = (south <= lats) & (lats <= north) & (west <= lngs) & (lngs <= east)
     if outlines.has_circles:
-        boxed &= edges > 0
+        is_circle = ~np.isnan(outlines.radius_m[which])
+        boxed &= ~is_circle
+        rim = np.flatnonzero(is_circle)
+        inside[rim], doubt[rim] = _within_radius(outlines, which[rim], lats[rim], lngs[rim])
     rows = np.flatnonzero(boxed)
     if len(rows):
-        inside[rows], doubt[rows] = _crosses_oddly(outlines, first[rows], edges[rows], lats[rows], lngs[rows])
-    if outlines.has_circles:
-        rim = np.flatnonzero(edges == 0)
-        inside[rim], doubt[rim] = _within_radius(outlines, which[rim], first[rim], lats[rim], lngs[rim])
+        inside[rows], doubt[rows] = _crosses_oddly(outlines, which[rows], lats[rows], lngs[rows])
     for row in np.flatnonzero(doubt):
         inside[row] = covers_exactly(shapes[which[row]], float(lats[row]), float(lngs[row]))
     return inside
 
 
 def _crosses_oddly(
-    outlines: Outlines, first: Indices, edges: Indices, lats: Floats, lngs: Floats
+    outlines: Outlines, which: NDArray[np.integer], lats: Floats, lngs: Floats
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    first = outlines.start[which]
+    edges = outlines.start[which + 1] - first - 1
     a = spread(first, edges)
     px, py = np.repeat(lngs, edges), np.repeat(lats, edges)
     y1, y2 = outlines.y[a], outlines.y[a + 1]
@@ -164,8 +164,9 @@ def _crosses_oddly(
 
 
 def _within_radius(
-    outlines: Outlines, which: NDArray[np.integer], first: Indices, lats: Floats, lngs: Floats
+    outlines: Outlines, which: NDArray[np.integer], lats: Floats, lngs: Floats
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    first = outlines.start[which]
     phi1, phi2 = np.radians(outlines.y[first]), np.radians(lats)
     half_dlng = np.radians(lngs - outlines.x[first]) * 0.5
     a = np.sin((phi2 - phi1) * 0.5) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(half_dlng) ** 2

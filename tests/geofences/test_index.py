@@ -117,6 +117,12 @@ def test_grid_pictures(shape: Shape, picture: str) -> None:
     assert drawn == rows
 
 
+def test_more_points_than_are_located_together_keep_their_order() -> None:
+    index = index_of(U_SHAPE)
+    lats, lngs = np.tile([1.0, 50.0, 4.0], 9000), np.tile([1.0, 1.0, 3.0], 9000)
+    assert index.locate_many(lats, lngs) == [("g000",), (), ()] * 9000
+
+
 def test_a_point_in_no_geofence_gets_the_shared_empty_answer() -> None:
     index = index_of(U_SHAPE)
     assert index.locate(50, 50) is NOWHERE
