@@ -14,6 +14,7 @@ from gateway.ops import (
     geofences,
     health,
     history,
+    import_jobs,
     imports,
     inbox,
     keys,
@@ -24,11 +25,13 @@ from gateway.ops import (
     users,
 )
 from gateway.ops.activity import FEED, Feed
+from gateway.ops.import_jobs import JOBS, ImportJobs
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Operation, serve
 
 OPERATIONS: tuple[Operation, ...] = (
     *imports.OPERATIONS,
+    *import_jobs.OPERATIONS,
     *geofences.OPERATIONS,
     *offers.OPERATIONS,
     *codes.OPERATIONS,
@@ -51,11 +54,12 @@ OPERATIONS: tuple[Operation, ...] = (
 
 def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
-    feed = Feed(app[CONTEXT])
-    app[FEED] = feed
+    feed = app[FEED] = Feed(app[CONTEXT])
+    jobs = app[JOBS] = ImportJobs(app[CONTEXT])
     serve(app, OPERATIONS)
 
-    async def end_feed(_app: web.Application) -> None:
+    async def end(_app: web.Application) -> None:
         feed.end()
+        await jobs.stop()
 
-    app.on_shutdown.append(end_feed)
+    app.on_shutdown.append(end)

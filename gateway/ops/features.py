@@ -1,27 +1,13 @@
-"""Geofences as the documents that are stored and shown, with what is computed once from each: its covering."""
+"""Geofences as commits: each document with what is computed once from it, its covering."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-import shapely
-
+from gateway.catalog.features import feature_of
 from gateway.store.catalog import Change, Kind
 from geofences.covering import cover_many
-from geofences.model import Circle, Geofence
-
-
-def feature_of(geofence: Geofence) -> bytes:
-    """The geofence as a GeoJSON Feature (RFC 7946), as it may be put again."""
-    shape = geofence.shape
-    if isinstance(shape, Circle):
-        geometry: object = {"type": "Point", "coordinates": [shape.center.lng, shape.center.lat]}
-    else:
-        geometry = orjson.Fragment(shapely.to_geojson(shape))
-    return orjson.dumps(
-        {"type": "Feature", "id": geofence.id, "geometry": geometry, "properties": dict(geofence.properties)}
-    )
+from geofences.model import Geofence
 
 
 def changes_of(geofences: Sequence[Geofence], expected: int | None = None) -> list[Change]:

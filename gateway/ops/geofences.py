@@ -10,9 +10,10 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from gateway.catalog.features import feature_of
 from gateway.errors import BadRequest, Conflict, InvalidDocument
 from gateway.ops import stored
-from gateway.ops.features import changes_of, feature_of
+from gateway.ops.features import changes_of
 from gateway.store.catalog import Kind
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, SHELVES, Context
