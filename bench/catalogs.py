@@ -202,6 +202,7 @@ def load(stored: Path) -> dict[str, float]:
     restore_features([])
     before = resident_bytes()
     rows = msgspec.msgpack.decode(raw, type=list[tuple[bytes, bytes]])
+    del raw
     held = resident_bytes()
     begin = time.process_time()
     geofences = restore_features([(body, 1) for body, _ in rows])

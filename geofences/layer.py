@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,14 @@ from geofences.covering import Covering
 from geofences.model import Geofence
 from geofences.outline import Floats, Outlines, covers_many, covers_one, spread
 from geofences.sieve import Sieve
+
+_RANGES_AT_ONCE: Final = 1 << 20
+"""Ranges cut together: some 200 MB on the way, however many fences there are."""
+
+_COVERINGS_AT_ONCE: Final = 1 << 16
+
+_END: Final = 1 << 62
+"""Past every key."""
 
 Ordinals = NDArray[np.int64]
 
@@ -36,30 +46,42 @@ class Pieces:
     marks: NDArray[np.int32]
 
     @classmethod
-    def of(cls, low: h3grid.Keys, high: h3grid.Keys, marks: NDArray[np.int64]) -> Pieces:
-        """Cut the line by ranges ``low[i]:high[i]`` that carry ``marks[i]``."""
-        cuts = np.concatenate([np.array([-1], dtype=np.int64), low, high])
+    def of(cls, low: h3grid.Keys, high: h3grid.Keys, marks: NDArray[np.int32]) -> Pieces:
+        """Cut the line by ranges ``low[i]:high[i]`` that carry ``marks[i]``, one stretch of it after the other."""
+        stretches = max(1, len(low) // _RANGES_AT_ONCE)
+        seams = np.sort(low)[np.linspace(0, len(low), stretches + 1).astype(int)[1:-1]].tolist()
+        parts = []
+        for begin, end in pairwise([-1, *dict.fromkeys(seams), _END]):
+            within = np.flatnonzero((low < end) & (high > begin))
+            clipped = np.maximum(low[within], begin), np.minimum(high[within], end)
+            parts.append(cls._cut(*clipped, marks[within], begin, end))
+        sizes = [np.diff(part.offsets) for part in parts]
+        offsets = np.zeros(sum(map(len, sizes)) + 1, dtype=np.int32)
+        np.cumsum(np.concatenate(sizes), out=offsets[1:])
+        return cls(np.concatenate([p.starts for p in parts]), offsets, np.concatenate([p.marks for p in parts]))
+
+    @classmethod
+    def _cut(cls, low: h3grid.Keys, high: h3grid.Keys, marks: NDArray[np.int32], begin: int, end: int) -> Pieces:
+        cuts = np.concatenate([np.array([begin], dtype=np.int64), low, high[high < end]])
         cuts.sort()
         cuts = cuts[np.append(True, cuts[1:] != cuts[:-1])]
         first = np.searchsorted(cuts, low)
         counts = np.searchsorted(cuts, high) - first
         entries = (spread(first, counts) << 32) | np.repeat(marks, counts)
         entries.sort()
-        piece = entries >> 32
         mark = (entries & 0xFFFFFFFF).astype(np.int32)
-        size = np.bincount(piece, minlength=len(cuts))
-        begin = np.cumsum(size) - size
-        kept = ~_repeats_last(mark, begin, size)
+        size = np.bincount(entries >> 32, minlength=len(cuts))
+        kept = ~_repeats_last(mark, np.cumsum(size) - size, size)
         kept[0] = True
         offsets = np.zeros(int(kept.sum()) + 1, dtype=np.int32)
         np.cumsum(size[kept], out=offsets[1:])
         return cls(cuts[kept], offsets, mark[np.repeat(kept, size)])
 
-    def ranges(self) -> tuple[h3grid.Keys, h3grid.Keys, NDArray[np.int64]]:
+    def ranges(self) -> tuple[h3grid.Keys, h3grid.Keys, NDArray[np.int32]]:
         """What ``of`` would cut into the same pieces."""
         sizes = np.diff(self.offsets)
         ends = np.append(self.starts[1:], self.starts[-1])
-        return np.repeat(self.starts, sizes), np.repeat(ends, sizes), self.marks.astype(np.int64)
+        return np.repeat(self.starts, sizes), np.repeat(ends, sizes), self.marks
 
     @property
     def nbytes(self) -> int:
@@ -114,14 +136,17 @@ class Layer:
         outlines = Outlines.of([g.shape for g, _ in entries])
         order = _along_the_line(outlines)
         entries = [entries[i] for i in order.tolist()]
-        lows, highs, marks = [], [], []
-        for flag, parts in ((0, [c.interior for _, c in entries]), (1, [c.boundary for _, c in entries])):
-            low, high = h3grid.ranges_of(np.frombuffer(b"".join(parts), dtype="<u8").astype(np.uint64))
-            counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) // 8
-            lows.append(low)
-            highs.append(high)
-            marks.append(np.repeat(np.arange(len(parts), dtype=np.int64) * 2 + flag, counts))
-        pieces = Pieces.of(np.concatenate(lows), np.concatenate(highs), np.concatenate(marks))
+        inner, outer = [c.interior for _, c in entries], [c.boundary for _, c in entries]
+        counts = np.fromiter(map(len, chain(inner, outer)), dtype=np.int64, count=2 * len(entries)) // 8
+        low, high = np.empty((2, int(counts.sum())), dtype=np.int64)
+        at = 0
+        for begin in range(0, 2 * len(entries), _COVERINGS_AT_ONCE):
+            cells = np.frombuffer(b"".join(islice(chain(inner, outer), begin, begin + _COVERINGS_AT_ONCE)), dtype="<u8")
+            part = slice(at, at + len(cells))
+            low[part], high[part] = h3grid.ranges_of(cells.astype(np.uint64))
+            at += len(cells)
+        each = np.arange(len(entries), dtype=np.int32) * 2
+        pieces = Pieces.of(low, high, np.repeat(np.concatenate([each, each + 1]), counts))
         return cls([g for g, _ in entries], Outlines.joined([(outlines, order)]), pieces)
 
     @classmethod
@@ -133,9 +158,9 @@ class Layer:
         geofences = [lower.geofences[i] for i in chosen.tolist()] + list(upper.geofences)
         outlines = Outlines.joined([(lower.outlines, chosen), (upper.outlines, np.arange(len(upper)))])
         order = _along_the_line(outlines)
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        renumber = np.full(len(lower), -1, dtype=np.int64)
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        renumber = np.full(len(lower), -1, dtype=np.int32)
         renumber[chosen] = place[: len(chosen)]
         low, high, marks = lower.pieces.ranges()
         lower_marks = (renumber[marks >> 1] << 1) | (marks & 1)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Polygon
 
+from geofences import layer
 from geofences.covering import cover, cover_many
 from geofences.geodesy import M_PER_DEG
 from geofences.index import NOWHERE, GeofenceIndex
@@ -266,3 +267,16 @@ def test_a_large_region_over_many_stores_is_found_with_them() -> None:
     )
     points = [p for store in stores[:50] for p in telling_points(rng, store, 2)] + telling_points(rng, region, 50)
     assert index.locate_many(*np.array(points).T) == [brute(shapes, *p) for p in points]
+
+
+def test_a_line_cut_in_stretches_is_the_line_cut_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many fences there are, ranges that reach over the seams included."""
+    rng = random.Random(13)
+    shapes: list[Shape] = [star(rng, 48 + rng.gauss(0, 0.02), 11 + rng.gauss(0, 0.02), 80) for _ in range(120)]
+    shapes.append(star(rng, 48, 11, 30_000))
+    points = [p for shape in shapes for p in telling_points(rng, shape, 2)]
+    whole = index_of(*shapes)
+    monkeypatch.setattr(layer, "_RANGES_AT_ONCE", 100)
+    monkeypatch.setattr(layer, "_COVERINGS_AT_ONCE", 7)
+    parted = index_of(*shapes)
+    assert parted.locate_many(*np.array(points).T) == whole.locate_many(*np.array(points).T)
