@@ -246,7 +246,7 @@ import asyncio, sys
 from tests.gateway.store.test_budgets import wanting, worker
 from gateway.store.connection import Connection
 async def main():
-    claims, _ = worker(await Connection.open(sys.argv[1]))
+    claims, _ = worker(await Connection.open(sys.argv[1], command_timeout_s=30))
     for number in range(int(sys.argv[2]), int(sys.argv[2]) + 100_000, 8):
         await claims.claim_many([wanting(n, stock=200) for n in range(number, number + 8)])
 asyncio.run(main())
@@ -260,7 +260,7 @@ async def test_processes_killed_while_claiming_leave_nothing_behind(connection: 
             subprocess.Popen([sys.executable, "-c", CLAIMANT, redis_url, str((life * 2 + n + 1) * 1_000_000)])
             for n in range(2)
         ]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(await jobs(connection)) < 50 * (life + 1):
                 await asyncio.sleep(rng.random() * 0.01)
         for claimant in claimants:
