@@ -258,12 +258,12 @@ async def test_a_push_that_no_code_can_handle_is_given_up_and_holds_up_nothing(s
 async def test_what_a_living_sender_holds_is_not_taken_over(store: Store) -> None:
     await register(store, "hal", "apns:phone")
     first, second = Dying(), Dying()
-    async with sending(store, {"apns": first}, grace_s=0.0):
+    async with sending(store, {"apns": first}, grace_s=0.0, takeover_s=3.0):
         await claim(store, a_job("hal"))
         await first.taken.wait()
-        async with sending(store, {"apns": second}, grace_s=0.0):
+        async with sending(store, {"apns": second}, grace_s=0.0, takeover_s=3.0):
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(second.taken.wait(), 1.0)
+                await asyncio.wait_for(second.taken.wait(), 4.5)
 
 
 async def test_one_providers_outage_does_not_hold_up_the_other(

@@ -13,8 +13,8 @@ import msgspec
 
 from gateway.errors import ConfigError
 
-START_TIMEOUT_S: Final = 20.0
-"""Making an RSA key on a busy small machine takes up to a few seconds."""
+START_TIMEOUT_S: Final = 60.0
+"""Starting Python and making an RSA key takes a second; on a small machine that is busy, many."""
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
