@@ -33,6 +33,7 @@ const shown = computed(() =>
         (filter.value === "all" || item.kind === filter.value) &&
         (chosenStore.value === null || item.event.geofence_id === chosenStore.value),
     ),
+    filter.value === "refusal" || chosenStore.value !== null,
   ),
 );
 
@@ -96,7 +97,7 @@ function Push({ line: { event } }: { line: PushLine }) {
   );
 }
 
-function Refusal({ line: { event, times, stores } }: { line: RefusalLine }) {
+function Refusal({ line: { event, times, stores, offers } }: { line: RefusalLine }) {
   return (
     <button class="refusal" type="button" onClick={() => (chosenStore.value = event.geofence_id)}>
       <span class="refusal-top">
@@ -106,7 +107,7 @@ function Refusal({ line: { event, times, stores } }: { line: RefusalLine }) {
       </span>
       <span class="refusal-why">{reason(event)}</span>
       <span class="refusal-what">
-        {offerName(event.offer_id)} · {stores.size > 1 ? `${stores.size} stores` : geofenceName(event.geofence_id)}
+        {offers.size > 1 ? `${offers.size} offers` : offerName(event.offer_id)} · {stores.size > 1 ? `${stores.size} stores` : geofenceName(event.geofence_id)}
       </span>
     </button>
   );

@@ -14,38 +14,40 @@ export interface PushLine {
   event: DeliveryEvent;
 }
 
-/** `event` is the newest; `stores` are all those at which the same was refused. */
+/** `event` is the newest; `stores` and `offers` are all those of which the same was said. */
 export interface RefusalLine {
   kind: "refusal";
   id: number;
   event: DecisionEvent;
   times: number;
-  stores: ReadonlySet<string>;
+  stores: Set<string>;
+  offers: Set<string>;
 }
 
 export type FeedLine = PushLine | RefusalLine;
 
-/** `items` and the lines are newest first. */
-export function linesOf(items: readonly FeedItem[]): FeedLine[] {
+/** `items` and the lines are newest first; with `byOffer` each offer's refusals stand apart. */
+export function linesOf(items: readonly FeedItem[], byOffer: boolean): FeedLine[] {
   const lines: FeedLine[] = [];
-  const open = new Map<string, { line: RefusalLine; at: number; sinceMs: number }>();
+  const open = new Map<string, { line: RefusalLine; sinceMs: number }>();
   for (const item of items.toReversed()) {
     if (item.kind === "push") {
       lines.push(item);
       continue;
     }
-    const { event } = item;
-    const sameness = JSON.stringify([event.offer_id, event.gate, event.rule]);
-    const twin = open.get(sameness);
-    if (twin && event.at_ms - twin.sinceMs < SAME_REFUSAL_MS) {
-      const { line } = twin;
-      twin.line = { ...line, event, times: line.times + 1, stores: new Set([...line.stores, event.geofence_id]) };
-      lines[twin.at] = twin.line;
-    } else {
-      const line: RefusalLine = { ...item, times: 1, stores: new Set([event.geofence_id]) };
-      open.set(sameness, { line, at: lines.length, sinceMs: event.at_ms });
-      lines.push(line);
+    const { id, event } = item;
+    const sameness = JSON.stringify([event.gate, event.rule, byOffer && event.offer_id]);
+    let twin = open.get(sameness);
+    if (!twin || event.at_ms - twin.sinceMs >= SAME_REFUSAL_MS) {
+      twin = { line: { kind: "refusal", id, event, times: 0, stores: new Set(), offers: new Set() }, sinceMs: event.at_ms };
+      open.set(sameness, twin);
+      lines.push(twin.line);
     }
+    const { line } = twin;
+    line.event = event;
+    line.times += 1;
+    line.stores.add(event.geofence_id);
+    line.offers.add(event.offer_id);
   }
   return lines.reverse().slice(0, MOST_LINES);
 }

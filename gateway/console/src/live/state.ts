@@ -7,7 +7,8 @@ import { signal } from "@preact/signals";
 import type { ActivityEvent, DecisionEvent, DeliveryEvent, PresenceEvent, TransitionEvent } from "../api/types";
 import { follow, type StreamState } from "../api/stream";
 
-const FEED_LENGTH = 400;
+/** Refusals outnumber pushes by far; each kind has its own room, so that pushes are not crowded out. */
+const KEPT = { push: 100, refusal: 600 } as const;
 const SHOWN_EVERY_MS = 250;
 const HISTORY_S = 60;
 
@@ -94,7 +95,7 @@ function show(): void {
   if (entries.length > 0) entered.value = entries.map((event) => (event as TransitionEvent).geofence_id);
   if (items.length === 0) return;
   counters.value = items.reduce(counted, counters.value);
-  feed.value = [...items.reverse(), ...feed.value].slice(0, FEED_LENGTH);
+  feed.value = bounded([...items.toReversed(), ...feed.value]);
   moment.value = items;
 }
 
@@ -107,6 +108,11 @@ function present(event: PresenceEvent): void {
     usersHistory: [...usersHistory, event.users_present].slice(-HISTORY_S),
   };
   cells.value = event.cells;
+}
+
+function bounded(items: readonly FeedItem[]): FeedItem[] {
+  const left: Record<FeedItem["kind"], number> = { ...KEPT };
+  return items.filter(({ kind }) => left[kind]-- > 0);
 }
 
 function counted(counts: Counters, item: FeedItem): Counters {

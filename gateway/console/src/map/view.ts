@@ -14,6 +14,8 @@ setWorkerUrl(workerUrl);
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const CLOSE_ZOOM = 16.5;
 const MARGIN_PX = 40;
+/** Where the style sheets put panels above and below the map instead of beside it. */
+const NARROW = "(max-width: 900px)";
 
 /** Where the last map was left, so that moving between pages does not move the reader. */
 let left: { center: [number, number]; zoom: number } | null = null;
@@ -116,14 +118,15 @@ export class MapView {
   /** Room for the panels that lie over the map, so that what is shown is not behind them. */
   private clear(): { top: number; right: number; bottom: number; left: number } {
     const around = this.map.getContainer().parentElement!;
-    const width = (side: string): number =>
-      around.querySelector(`:scope > .panel.${side}`)?.getBoundingClientRect().width ?? 0;
-    const isWide = around.clientWidth > 760;
+    const size = (side: string): DOMRect | undefined =>
+      around.querySelector(`:scope > .panel.${side}`)?.getBoundingClientRect();
+    const [first, second] = [size("at-left"), size("at-right")];
+    const isNarrow = matchMedia(NARROW).matches;
     return {
-      top: MARGIN_PX,
-      bottom: MARGIN_PX,
-      left: (isWide ? width("at-left") : 0) + MARGIN_PX,
-      right: (isWide ? width("at-right") : 0) + MARGIN_PX,
+      top: (isNarrow ? (first?.height ?? 0) : 0) + MARGIN_PX,
+      bottom: (isNarrow ? (second?.height ?? 0) : 0) + MARGIN_PX,
+      left: (isNarrow ? 0 : (first?.width ?? 0)) + MARGIN_PX,
+      right: (isNarrow ? 0 : (second?.width ?? 0)) + MARGIN_PX,
     };
   }
 
