@@ -140,6 +140,23 @@ def _fcm(job: PushJob, message: Message, token: str, ttl_s: int) -> messaging.Me
             notification=messaging.AndroidNotification(tag=collapse_id(job)),
             fcm_options=label,
         ),
+        apns=messaging.APNSConfig(  # for iOS devices that an app registers through Firebase
+            headers={
+                "apns-collapse-id": collapse_id(job),
+                "apns-expiration": str(job.expires_at_ms // 1000),
+                "apns-priority": _apns_priority(message),
+            },
+            payload=messaging.APNSPayload(
+                messaging.Aps(
+                    sound="default",
+                    thread_id=message.thread or job.geofence_id,
+                    category=category(message) or None,
+                    mutable_content=bool(message.image_url),
+                    custom_data={"interruption-level": message.interruption_level},
+                )
+            ),
+            fcm_options=messaging.APNSFCMOptions(image=message.image_url or None),
+        ),
     )
     # Assigned, not passed: the argument raises a DeprecationWarning, which costs time on every push.
     setattr(encoded, "fid" if _is_installation_id(token) else "token", token)
@@ -159,6 +176,11 @@ def _facts(job: PushJob, message: Message) -> dict[str, str]:
     if message.image_url:
         facts["image_url"] = message.image_url
     return facts
+
+
+def _apns_priority(message: Message) -> str:
+    """10 wakes the screen, 5 lets the phone choose its moment."""
+    return "5" if message.interruption_level == "passive" else "10"
 
 
 def category(message: Message) -> str:

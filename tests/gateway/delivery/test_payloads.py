@@ -72,6 +72,20 @@ def test_fcm_carries_the_same_facts_with_time_to_live_tag_and_label() -> None:
         "priority": "high", "ttl": "60s", "notification": {"tag": job.push_id},
         "fcm_options": {"analytics_label": "croissant"},
     }  # fmt: skip
+    assert message["apns"] == {
+        "headers": {
+            "apns-collapse-id": job.push_id,
+            "apns-expiration": str(job.expires_at_ms // 1000),
+            "apns-priority": "10",
+        },
+        "payload": {
+            "aps": {
+                "sound": "default", "thread-id": "cafe-1", "category": "open+later", "mutable-content": 1,
+                "interruption-level": "active",
+            }
+        },
+        "fcm_options": {"image": "https://cdn.example/croissant.jpg"},
+    }  # fmt: skip
     data = message["data"]
     assert isinstance(data, dict)
     assert data["deep_link"] == "shop://offers/croissant"
