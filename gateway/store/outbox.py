@@ -50,7 +50,7 @@ class Outbox:
         self._connection = connection
         self._partitions = range(partitions)
         self._ready: deque[OutboxEntry] = deque()
-        self._sweep_from = 0
+        self._cursors: dict[int, bytes] = {}
 
     async def prepare(self) -> None:
         """Make the consumer group where it is missing."""
@@ -89,16 +89,34 @@ class Outbox:
             [([keys.outbox(partition)], [GROUP, consumer, *ids]) for partition, ids in _by_partition(entries).items()],
         )
 
-    async def take_over(self, consumer: str, min_idle_ms: int, count: int = 100) -> list[OutboxEntry]:
-        """About ``count`` entries whose consumer has not been heard of for ``min_idle_ms``."""
+    async def take_over(self, consumer: str, min_idle_ms: int, count: int = 500) -> list[OutboxEntry]:
+        """About ``count`` entries whose consumer has not been heard of for ``min_idle_ms``.
+
+        The server looks at some entries a call; each call goes on where the last one stopped, so that entries in
+        living hands never hide those behind them.
+        """
         share = max(1, count // len(self._partitions))
-        order = [*self._partitions[self._sweep_from :], *self._partitions[: self._sweep_from]]
-        self._sweep_from = (self._sweep_from + 1) % len(self._partitions)
         replies = await self._connection.batch(
-            [("XAUTOCLAIM", keys.outbox(p), GROUP, consumer, min_idle_ms, "0-0", "COUNT", share) for p in order]
+            [
+                (
+                    "XAUTOCLAIM",
+                    keys.outbox(p),
+                    GROUP,
+                    consumer,
+                    min_idle_ms,
+                    self._cursors.get(p, "0-0"),
+                    "COUNT",
+                    share,
+                )
+                for p in self._partitions
+            ]
         )
+        for partition, reply in zip(self._partitions, replies, strict=True):
+            self._cursors[partition] = reply[0]
         return [
-            entry for partition, reply in zip(order, replies, strict=True) for entry in _entries(partition, reply[1])
+            entry
+            for partition, reply in zip(self._partitions, replies, strict=True)
+            for entry in _entries(partition, reply[1])
         ]
 
     async def depth(self) -> int:

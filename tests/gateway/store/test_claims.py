@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import pairwise
 
 from gateway.store import Store
 from gateway.store.claims import ClaimCandidate, ClaimRequest, past_pushes
@@ -130,6 +131,21 @@ async def test_the_script_and_its_pure_twin_agree_on_random_histories(store: Sto
         if attempt % 40 == 39:
             await store.connection.call("DEL", key)
     assert await jobs(store)
+
+
+async def test_a_rolling_cap_is_never_exceeded_in_any_window(store: Store) -> None:
+    """Two in 24 hours and two hours apart, whatever the order and the pace of the attempts."""
+    rng = random.Random(24)
+    claimed: list[int] = []
+    at_ms = NOW
+    for attempt in range(400):
+        at_ms += rng.choice([0, 1, 10, 300, HOUR // 1000, 30 * HOUR // 1000]) * 1000
+        limits = (gap(at_ms), Limit("cap", "any", "", at_ms - 24 * HOUR, 2, 24 * HOUR))
+        if (await store.claims.claim(request(candidate(f"p{attempt}", limits), at_ms=at_ms))).winner == 0:
+            claimed.append(at_ms)
+    assert len(claimed) > 20
+    assert all(later - earlier >= 2 * HOUR for earlier, later in pairwise(claimed))
+    assert all(third - first >= 24 * HOUR for first, third in zip(claimed, claimed[2:], strict=False))
 
 
 def random_limit(rng: random.Random, at_ms: int) -> Limit:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.store import Store
-from tests.gateway.store.test_claims import candidate, request
+from tests.gateway.store.test_claims import NOW, candidate, request
 
 
 async def fill(store: Store, count: int) -> set[bytes]:
@@ -43,6 +43,17 @@ async def test_an_unacknowledged_entry_is_taken_over_and_an_acknowledged_one_is_
     assert await store.outbox.depth() == 10
     await store.outbox.ack(over)
     assert await store.outbox.depth() == 0
+
+
+async def test_entries_in_living_hands_do_not_hide_those_of_the_dead(store: Store) -> None:
+    requests = [request(candidate(f"p{n:03}"), at_ms=NOW + n) for n in range(120)]
+    for one in requests:
+        await store.claims.claim(one)
+    taken = [entry for _ in range(40) for entry in await store.outbox.read("alive", 4, 0)]
+    await asyncio.sleep(0.1)
+    await store.outbox.hold("alive", taken[:-1])
+    over = [entry for _ in range(40) for entry in await store.outbox.take_over("heir", 90, 4)]
+    assert over == [taken[-1]]
 
 
 async def test_entries_that_are_held_are_not_taken_over(store: Store) -> None:
