@@ -22,6 +22,7 @@ from gateway.ops import (
     policy,
     reference,
     reports,
+    tagging,
     users,
 )
 from gateway.ops.activity import FEED, Feed
@@ -32,6 +33,7 @@ from gateway.web.operations import Operation, serve
 OPERATIONS: tuple[Operation, ...] = (
     *imports.OPERATIONS,
     *import_jobs.OPERATIONS,
+    *tagging.OPERATIONS,
     *geofences.OPERATIONS,
     *offers.OPERATIONS,
     *codes.OPERATIONS,

@@ -53,8 +53,30 @@ async def put_geofence(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     body = await read_body(request, context.settings.max_body_bytes, context.settings.max_inflated_bytes)
     geofence_id = path_id(request, "geofence_id")
-    expected = expected_version(request)
-    geofence = await asyncio.to_thread(parse_feature, decode_object(body), limits_of(context), geofence_id)
+    return await _put(request, geofence_id, decode_object(body), expected_version(request))
+
+
+@operation(
+    "PATCH",
+    "/v1/geofences/{geofence_id}",
+    scopes=("ops",),
+    body=dict[str, Any],
+    answer=stored.Stored,
+    content_types=("application/merge-patch+json", "application/json"),
+    example={"properties": {"name": "Station kiosk", "tags": ["kiosk", "station"]}},
+)
+async def patch_geofence(request: web.Request) -> web.StreamResponse:
+    """Change members of a geofence by a merge patch (RFC 7396): null removes a member, arrays are replaced."""
+    geofence_id = path_id(request, "geofence_id")
+    document, version = await stored.patched(request, Kind.GEOFENCE, geofence_id)
+    return await _put(request, geofence_id, document, version)
+
+
+async def _put(
+    request: web.Request, geofence_id: str, document: dict[str, Any], expected: int | None
+) -> web.StreamResponse:
+    limits = limits_of(request.app[CONTEXT])
+    geofence = await asyncio.to_thread(parse_feature, document, limits, geofence_id)
     if isinstance(geofence, FeatureError):
         fault = {"pointer": geofence.pointer, "code": geofence.code, "detail": geofence.detail}
         raise InvalidDocument(geofence.detail, errors=[fault], pointer=geofence.pointer)
@@ -110,7 +132,7 @@ async def list_geofences(request: web.Request) -> web.StreamResponse:
     )
 
 
-OPERATIONS = (list_geofences, put_geofence, get_geofence, delete_geofence)
+OPERATIONS = (list_geofences, put_geofence, patch_geofence, get_geofence, delete_geofence)
 
 
 def limits_of(context: Context) -> Limits:

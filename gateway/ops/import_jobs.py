@@ -66,7 +66,7 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
     removed_ids: list[str] = []
 
 
-class ImportJob(msgspec.Struct, frozen=True, omit_defaults=True):
+class ImportJob(msgspec.Struct, frozen=True):
     """A job. ``state`` ends as done, refused (its features are at fault) or failed (we are)."""
 
     job_id: str

@@ -12,12 +12,14 @@ import msgspec
 from aiohttp import web
 
 from gateway.clock import now_ms
-from gateway.errors import NotFound
+from gateway.errors import NotFound, PreconditionFailed
 from gateway.ops import audit
 from gateway.store.catalog import Change, Kind
 from gateway.web.auth import IDENTITY
+from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
 from gateway.web.documents import document_answer, etag, expected_version, is_unchanged
+from gateway.web.faults import decode_object
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -65,6 +67,36 @@ async def _change_one(request: web.Request, change: Change) -> int:
         after=None if change.body is None else msgspec.Raw(change.body),
     )
     return version
+
+
+async def patched(request: web.Request, kind: Kind, document_id: str) -> tuple[dict[str, Any], int]:
+    """The document after the request's merge patch (RFC 7396), and the version that it was patched from.
+
+    Raises NotFound, PreconditionFailed where If-Match names another version, and what reading a body raises.
+    """
+    context = request.app[CONTEXT]
+    patch = decode_object(await read_body(request, context.settings.max_body_bytes))
+    document = await context.store.catalog.get(kind, document_id)
+    if document is None:
+        raise NotFound(f"there is no {kind.removesuffix('s')} {document_id!r}")
+    expected = expected_version(request)
+    if expected is not None and expected != document.version:
+        raise PreconditionFailed(f"it is at version {document.version}, not at {expected}; read it again")
+    merged: dict[str, Any] = merge(msgspec.json.decode(document.body), patch)
+    return merged, document.version
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """``target`` after a merge patch (RFC 7396): members replaced, null removes, arrays replaced as a whole."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
 
 
 async def commit(request: web.Request, changes: Sequence[Change]) -> int:
