@@ -11,18 +11,16 @@ import contextlib
 import csv
 import io
 import secrets
-import struct
-import sys
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Literal, cast
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 import orjson
 from aiohttp import web
 
-from gateway.catalog.features import feature_of
+from gateway.catalog.difference import Difference, compare
+from gateway.catalog.import_process import frames_of
 from gateway.catalog.import_worker import Task
-from gateway.catalog.snapshot import Snapshot
 from gateway.errors import BadRequest, GeopushError, NotFound, Unavailable
 from gateway.logs import Log
 from gateway.ops import audit, stored
@@ -52,18 +50,6 @@ _DESCRIPTIONS = {
     "partial": "Take the good features even if others fail.",
     "radius_m": "The radius of points that bring none.",
 }
-
-
-class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the file changes: how many, and the first ids of each kind."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    added_ids: list[str] = []
-    changed_ids: list[str] = []
-    removed_ids: list[str] = []
 
 
 class ImportJob(msgspec.Struct, frozen=True):
@@ -138,7 +124,7 @@ class ImportJobs:
         """Every frame of the worker, then the difference, then the commit."""
         replace = msgspec.structs.replace
         changes: list[Change] = []
-        async with contextlib.aclosing(_frames(wanted.task, body)) as frames:
+        async with contextlib.aclosing(frames_of(wanted.task, body)) as frames:
             async for frame in frames:
                 match frame:
                     case ["unreadable", _, detail]:
@@ -171,56 +157,6 @@ class ImportJobs:
 
 
 JOBS = web.AppKey("import_jobs", ImportJobs)
-
-
-def compare(snapshot: Snapshot, changes: list[Change], *, replaces: bool) -> tuple[Difference, list[Change]]:
-    """What ``changes`` would do to the catalog, and those that are needed; with ``replaces`` also removals."""
-    held = {geofence.id: geofence for geofence in snapshot.index}
-    added: list[str] = []
-    changed: list[str] = []
-    needed: list[Change] = []
-    for change in changes:
-        before = held.pop(change.id, None)
-        if before is not None and feature_of(before) == change.body:
-            continue
-        needed.append(change)
-        (added if before is None else changed).append(change.id)
-    removed = sorted(held) if replaces else []
-    needed += [Change(kind=Kind.GEOFENCE, id=geofence_id, body=None) for geofence_id in removed]
-    unchanged = len(changes) - len(added) - len(changed)
-    shown = (added[:MAX_SHOWN], changed[:MAX_SHOWN], removed[:MAX_SHOWN])
-    return Difference(len(added), len(changed), len(removed), unchanged, *shown), needed
-
-
-async def _frames(task: Task, body: bytes) -> AsyncGenerator[list[Any], None]:
-    """The worker's frames, read while it works. Raises Unavailable when it dies."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.catalog.import_worker",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    source, sink = cast(asyncio.StreamReader, process.stdout), cast(asyncio.StreamWriter, process.stdin)
-    feeding = asyncio.create_task(_feed(sink, msgspec.json.encode(task) + b"\n", body))
-    try:
-        while head := await source.read(4):
-            rest = await source.readexactly(struct.unpack("!I", head)[0]) if len(head) == 4 else b""
-            yield msgspec.msgpack.decode(rest)
-        if await process.wait():
-            raise Unavailable("the import's process ended too early; try again with a smaller file")
-    except asyncio.IncompleteReadError:
-        raise Unavailable("the import's process ended too early; try again with a smaller file") from None
-    finally:
-        feeding.cancel()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def _feed(sink: asyncio.StreamWriter, task: bytes, body: bytes) -> None:
-    sink.write(task)
-    for start in range(0, len(body), 1 << 20):
-        sink.write(body[start : start + (1 << 20)])
-        await sink.drain()
-    sink.close()
 
 
 @operation(
