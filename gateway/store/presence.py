@@ -7,7 +7,7 @@ A value is eight bytes of version and the presence in MessagePack, in which the 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -90,16 +90,20 @@ class PresenceStore:
         }
 
     async def save(self, changes: Sequence[PresenceChange]) -> set[str]:
-        """Save what nobody else saved meanwhile, one script call per partition; answers the users who lost the race."""
+        """Save what nobody else saved meanwhile; answers the users who lost the race.
+
+        One script call, or one per partition in a cluster.
+        """
         self._present.expect(change.user_id for change in changes if change.presence.is_present)
         groups: dict[int, list[PresenceChange]] = {}
         for change in changes:
             groups.setdefault(keys.partition_of(change.user_id, self._partitions), []).append(change)
         at_ms = wall_clock_ms()
+        calls = [{partition: group} for partition, group in groups.items()] if self._connection.is_cluster else [groups]
         replies = await self._connection.run_many(
-            SAVE_PRESENCE, [self._save_call(partition, group, at_ms) for partition, group in groups.items()]
+            SAVE_PRESENCE, [self._save_call(call, at_ms) for call in calls if call]
         )
-        return {group[at].user_id for group, reply in zip(groups.values(), replies, strict=True) for at in reply}
+        return {user_id.decode() for reply in replies for user_id in reply}
 
     async def due(self, now_ms: int, limit: int) -> Sequence[str]:
         """At most ``limit`` users whose time has come; no other worker gets them for ``DUE_LEASE_MS``."""
@@ -123,23 +127,26 @@ class PresenceStore:
             asked = [partition for partition, reply in zip(asked, replies, strict=True) if len(reply) == share]
         return taken
 
-    def _save_call(self, partition: int, group: Sequence[PresenceChange], at_ms: int) -> tuple[list[str], list[Arg]]:
+    def _save_call(
+        self, groups: Mapping[int, Sequence[PresenceChange]], at_ms: int
+    ) -> tuple[Sequence[str], Sequence[Arg]]:
+        names: list[str] = []
         args: list[Arg] = [keys.PRESENT_NEWS]
-        for change in group:
-            presence, ttl_ms = self._lifetime(change.presence, at_ms)
-            args += (
-                change.user_id,
-                change.expected_version.to_bytes(VERSION_BYTES, "big") if change.expected_version else b"",
-                self._value(change.user_id, presence) if presence != Presence.EMPTY else b"",
-                ttl_ms,
-                "" if change.due_ms is None else change.due_ms,
-                _cell(presence) if presence.is_present else "-",
-            )
-        return [
-            keys.present(partition),
-            keys.due(partition),
-            *(keys.presence(partition, change.user_id) for change in group),
-        ], args
+        for partition, group in groups.items():
+            names += (keys.present(partition), keys.due(partition))
+            args.append(len(group))
+            for change in group:
+                names.append(keys.presence(partition, change.user_id))
+                presence, ttl_ms = self._lifetime(change.presence, at_ms)
+                args += (
+                    change.user_id,
+                    change.expected_version.to_bytes(VERSION_BYTES, "big") if change.expected_version else b"",
+                    self._value(change.user_id, presence) if presence != Presence.EMPTY else b"",
+                    ttl_ms,
+                    "" if change.due_ms is None else change.due_ms,
+                    _cell(presence) if presence.is_present else "-",
+                )
+        return names, args
 
     def _lifetime(self, presence: Presence, at_ms: int) -> tuple[Presence, int]:
         """How long to keep a presence, in ms; the fix of a user who is nowhere goes when its own time is over."""
@@ -157,7 +164,7 @@ class PresenceStore:
         sealed = None
         if presence.motion is not None:
             sealed = self._seal.close(_encode(presence.motion), user_id)
-            presence = msgspec.structs.replace(presence, motion=None)
+            presence = Presence(presence.last_at_ms, presence.stays, presence.near)
         return version.to_bytes(VERSION_BYTES, "big") + _encode(_Value(sealed, presence))
 
     def _held(self, user_id: str, value: bytes) -> Held:

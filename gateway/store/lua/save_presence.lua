@@ -1,44 +1,50 @@
--- Saves the presence of users of one partition, each only if nobody saved it since it was read.
+-- Saves the presence of users of one partition or more, each only if nobody saved it since it was read.
+-- (In a cluster one partition a call: all its keys share a hash tag.)
 --
--- KEYS[1]  hash   present: user id -> coarse cell (hex, "" unknown), of users who are in some geofence
--- KEYS[2]  zset   due: user id by the instant (ms) at which time alone changes the presence
--- KEYS[3+] string presence of each user: 8 bytes version, then the sealed value
--- ARGV[1]  channel of the news
--- ARGV[2+] six per user, in the order of KEYS[3+]:
---            user id; expected version ("" absent); new value ("" deletes); lifetime in ms;
---            due instant in ms ("" none); "-" not present, else the cell ("" keeps the one known)
--- returns  the numbers (from 0) of the users whose presence had changed meanwhile; nothing of theirs is written
+-- KEYS  for each partition:
+--         hash   present: user id -> coarse cell (hex, "" unknown), of users who are in some geofence
+--         zset   due: user id by the instant (ms) at which time alone changes the presence
+--         string presence of each user: 8 bytes version, then the sealed value
+-- ARGV  channel of the news; for each partition: how many users, and six per user in the order of their keys:
+--         user id; expected version ("" absent); new value ("" deletes); lifetime in ms;
+--         due instant in ms ("" none); "-" not present, else the cell ("" keeps the one known)
+-- returns  the ids of the users whose presence had changed meanwhile; nothing of theirs is written
 -- publishes cmsgpack {user id, cell or false, user id, cell or false, ...}: who became present or moved, who left
-local lost, news = {}, {}
-for number = 0, #KEYS - 3 do
-  local key, at = KEYS[3 + number], 2 + 6 * number
-  local user, expected, value = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  if redis.call('GETRANGE', key, 0, 7) ~= expected then
-    lost[#lost + 1] = number
-  else
-    if value == '' then
-      redis.call('DEL', key)
+local lost, news, place, at = {}, {}, 1, 2
+while place < #KEYS do
+  local present, due = KEYS[place], KEYS[place + 1]
+  local first, last = place + 2, place + 1 + ARGV[at]
+  place, at = last + 1, at + 1
+  for number = first, last do
+    local key, user, value = KEYS[number], ARGV[at], ARGV[at + 2]
+    local expires_in_ms, due_ms, cell = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+    if redis.call('GETRANGE', key, 0, 7) ~= ARGV[at + 1] then
+      lost[#lost + 1] = user
     else
-      redis.call('SET', key, value, 'PX', ARGV[at + 3])
-    end
-    if ARGV[at + 4] == '' then
-      redis.call('ZREM', KEYS[2], user)
-    else
-      redis.call('ZADD', KEYS[2], ARGV[at + 4], user)
-    end
-    local cell = ARGV[at + 5]
-    local known = redis.call('HGET', KEYS[1], user)
-    if cell == '-' then
-      if known then
-        redis.call('HDEL', KEYS[1], user)
-        news[#news + 1] = user
-        news[#news + 1] = false
+      if value == '' then
+        redis.call('DEL', key)
+      else
+        redis.call('SET', key, value, 'PX', expires_in_ms)
       end
-    elseif not known or (cell ~= '' and cell ~= known) then
-      redis.call('HSET', KEYS[1], user, cell)
-      news[#news + 1] = user
-      news[#news + 1] = cell
+      if due_ms == '' then
+        redis.call('ZREM', due, user)
+      else
+        redis.call('ZADD', due, due_ms, user)
+      end
+      local known = redis.call('HGET', present, user)
+      if cell == '-' then
+        if known then
+          redis.call('HDEL', present, user)
+          news[#news + 1] = user
+          news[#news + 1] = false
+        end
+      elseif not known or (cell ~= '' and cell ~= known) then
+        redis.call('HSET', present, user, cell)
+        news[#news + 1] = user
+        news[#news + 1] = cell
+      end
     end
+    at = at + 6
   end
 end
 if #news > 0 then
