@@ -30,7 +30,7 @@ class GeofenceIndex:
     __slots__ = ("_halo", "_halo_m", "_layers", "has_priorities", "is_watching")
 
     has_priorities: bool
-    """Whether any geofence has a ``priority`` property."""
+    """Whether any geofence has a priority but 0."""
 
     is_watching: bool
     """Whether ``near`` can ever have an answer."""
@@ -87,10 +87,9 @@ class GeofenceIndex:
         return layer.geofences[ordinal] if layer else None
 
     def priority_of(self, id_: str) -> float:
-        """The geofence's ``priority`` property if it is a number, else 0."""
+        """The geofence's priority; 0 for an unknown id."""
         geofence = self.get(id_)
-        priority = geofence.properties.get("priority") if geofence else None
-        return float(priority) if isinstance(priority, int | float) else 0.0
+        return geofence.priority if geofence else 0.0
 
     def locate(self, lat: float, lng: float) -> tuple[str, ...]:
         """Ids of the geofences that cover the point, sorted; ``NOWHERE`` if none. ValueError off the Earth."""

@@ -23,8 +23,11 @@ from geofences.model import Geofence
 from geofences.outline import Floats, Outlines, covers_many, covers_one, spread
 from geofences.sieve import Sieve
 
-_RANGES_AT_ONCE: Final = 1 << 20
-"""Ranges cut together: some 200 MB on the way, however many fences there are."""
+_RANGES_AT_ONCE: Final = 1 << 19
+"""Ranges cut together: some 100 MB on the way, however many fences there are."""
+
+_SAMPLED: Final = 16
+"""Every how manieth range is asked where to part the line."""
 
 _COVERINGS_AT_ONCE: Final = 1 << 16
 
@@ -49,7 +52,8 @@ class Pieces:
     def of(cls, low: h3grid.Keys, high: h3grid.Keys, marks: NDArray[np.int32]) -> Pieces:
         """Cut the line by ranges ``low[i]:high[i]`` that carry ``marks[i]``, one stretch of it after the other."""
         stretches = max(1, len(low) // _RANGES_AT_ONCE)
-        seams = np.sort(low)[np.linspace(0, len(low), stretches + 1).astype(int)[1:-1]].tolist()
+        sample = np.sort(low[::_SAMPLED])
+        seams = sample[np.linspace(0, len(sample), stretches + 1).astype(int)[1:-1]].tolist()
         parts = []
         for begin, end in pairwise([-1, *dict.fromkeys(seams), _END]):
             within = np.flatnonzero((low < end) & (high > begin))
@@ -125,7 +129,7 @@ class Layer:
         # a single item of a memoryview costs a third of one of an array
         self._starts, self._offsets, self._marks = pieces.starts, pieces.offsets.data, pieces.marks.data
         self.ids = [g.id for g in geofences]
-        self.has_priorities = any("priority" in g.properties for g in geofences)
+        self.has_priorities = any(g.priority for g in geofences)
         self.shapes = _Shapes(geofences)
         self.sieve = Sieve(outlines)
         self.ordinals = {id_: ordinal for ordinal, id_ in enumerate(self.ids)}

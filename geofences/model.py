@@ -55,7 +55,7 @@ Shape: TypeAlias = Polygon | MultiPolygon | Circle
 class Geofence(msgspec.Struct, frozen=True, gc=False):
     """A named area. ``version`` grows with every edit; ``properties`` is the feature's own JSON object.
 
-    ``area_radius_m`` is the radius of the circle of equal area: "half the fence's size" for fix-quality rules.
+    ``priority`` orders transitions of one instant, larger first. ``area_radius_m`` is the radius of the circle of equal area: "half the fence's size" for fix-quality rules.
     """
 
     id: str
@@ -64,6 +64,7 @@ class Geofence(msgspec.Struct, frozen=True, gc=False):
     properties: Mapping[str, object] = {}
     tags: frozenset[str] = frozenset()
     area_radius_m: float = 0.0
+    priority: float = 0.0
 
 
 class TransitionKind(StrEnum):

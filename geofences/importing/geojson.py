@@ -126,6 +126,7 @@ def _parse(doc: object, limits: Limits, geofence_id: str | None) -> Geofence:
         properties=properties,
         tags=_tags(properties.get("tags")),
         area_radius_m=_area_radius_m(shape, limits),
+        priority=_priority(properties.get("priority")),
     )
 
 
@@ -155,6 +156,14 @@ def _tags(raw: object) -> frozenset[str]:
     if not isinstance(raw, list) or not all(isinstance(tag, str) for tag in raw):
         raise Refused("invalid_tags", "tags is an array of strings", "/properties/tags")
     return frozenset(raw)
+
+
+def _priority(raw: object) -> float:
+    if raw is None:
+        return 0.0
+    if not isinstance(raw, int | float) or isinstance(raw, bool) or not math.isfinite(raw):
+        raise Refused("invalid_priority", "a priority is a finite number", "/properties/priority")
+    return float(raw)
 
 
 def _shape(geometry: object, properties: Mapping[str, object], limits: Limits) -> Shape:

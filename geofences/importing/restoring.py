@@ -37,10 +37,7 @@ class Properties(Mapping[str, Any]):
         return self._decoded()[name]
 
     def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str):
-            return False
-        # a name that is nowhere in the text, as itself or escaped, need not be looked for in its objects
-        return (name.encode() in self._raw or b"\\" in self._raw) and name in self._decoded()
+        return name in self._decoded()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._decoded())
@@ -69,6 +66,7 @@ class _Known(msgspec.Struct):
     tags: list[str] | None = None
     radius_m: float | None = None
     radius: Any = None
+    priority: float | None = None
 
 
 _feature = msgspec.json.Decoder(_Feature).decode
@@ -109,7 +107,7 @@ def _restore_block(stored: Sequence[tuple[bytes, int]]) -> list[Geofence]:
         properties = {} if raw in (b"{}", b"null") else Properties(raw)
         id_ = feature.id if isinstance(feature.id, str) else str(feature.id)
         tags = frozenset(extra.tags) if extra.tags else _NO_TAGS
-        restored.append(Geofence(id_, shape, version, properties, tags, radius_m))
+        restored.append(Geofence(id_, shape, version, properties, tags, radius_m, extra.priority or 0.0))
     return restored
 
 

@@ -289,9 +289,7 @@ def test_a_deleted_fence_closes_the_visit_at_the_next_ping_or_by_silence() -> No
 @pytest.mark.parametrize("policy", [Policy.RAW, DEFAULT])
 def test_exits_come_before_enters_then_priority_then_id(policy: Policy) -> None:
     """Tile38's order is deterministic only by name."""
-    index = index_of(
-        square("z"), square("b", 1000), square("a", 1000), square("c", 1000, properties={"priority": 5}), square("y")
-    )
+    index = index_of(square("z"), square("b", 1000), square("a", 1000), square("c", 1000, priority=5.0), square("y"))
     walk = Walk(index, policy)
     assert walk.go(ping(0, 50)) == ["enter y", "enter z"]
     told = walk.go(ping(100, 1050), ping(130, 1050))

@@ -90,6 +90,7 @@ BAD: list[tuple[object, str, str]] = [
     (feature(radius_m=50), "unknown_field", "/radius_m"),
     (feature(properties=[]), "invalid_properties", "/properties"),
     (feature(properties={"tags": "food"}), "invalid_tags", "/properties/tags"),
+    (feature(properties={"priority": "high"}), "invalid_priority", "/properties/priority"),
     (feature() | {"geometry": None}, "missing_geometry", "/geometry"),
     (feature([]), "invalid_geometry", "/geometry"),
     (feature({"type": "LineString", "coordinates": SQUARE}), "unsupported_geometry", "/geometry/type"),
@@ -292,17 +293,18 @@ def test_restored_geofences_equal_parsed_ones() -> None:
     made = []
     for i in range(60):
         shape = any_shape(rng)
-        properties: dict[str, object] = {"name": f"Köpstad {i}", "tags": ["a"] if i % 3 else []}
+        properties: dict[str, object] = {"name": f"Köpstad {i}", "tags": ["a"] if i % 3 else [], "priority": i % 2}
         if isinstance(shape, Circle):
             properties["radius_m"] = shape.radius_m
         made.append(Geofence(f"g/{i}", shape, properties=properties))
     documents = [_document(g) for g in made]
     restored = restore_features([(d, 7) for d in documents])
-    for document, geofence in zip(documents, restored, strict=True):
+    for i, (document, geofence) in enumerate(zip(documents, restored, strict=True)):
         expected = parsed(json.loads(document), limits=Limits(max_area_km2=1e9))
         assert geofence.id == expected.id
         assert geofence.version == 7
         assert geofence.tags == expected.tags
+        assert geofence.priority == expected.priority == i % 2
         assert dict(geofence.properties) == expected.properties
         assert geofence.properties["name"] == expected.properties["name"]
         assert "nothing" not in geofence.properties
