@@ -45,7 +45,7 @@ from gateway.delivery.sandbox.identity import KEY_ID, TEAM_ID, TOPIC, create
 from gateway.delivery.sandbox.process import SandboxProcess
 from rules.model import Message
 
-ROUNDS = 5
+ROUNDS = 12
 IN_FLIGHT = 100
 BATCH = 100
 """Messages of one ``send_each_async``: firebase-admin at its best."""
