@@ -13,8 +13,9 @@ from msgspec import Meta
 from gateway.catalog.compiling import with_offers
 from gateway.catalog.snapshot import Snapshot
 from gateway.clock import EARLIEST_MS, LATEST_MS, now_ms
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, InvalidDocument
 from gateway.ops.users import UserDocument
+from gateway.ops.walks import DrawnWalk, pings_of
 from gateway.simulation import Moment, simulate
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
@@ -47,7 +48,7 @@ class WalkedPing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who walks where, and when.
+    """Who walks where, and when: ``pings`` as a phone sent them, or a ``walk`` as drawn, which begins now.
 
     ``user`` replaces what is stored of the user, past pushes included. ``at_ms`` moves the walk in time, so that its
     first ping is at that instant: "would it fire on Friday at noon?". ``offers`` are drafts to try beside, or in the
@@ -55,7 +56,8 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     user_id: Annotated[str, Meta(min_length=1, max_length=128)]
-    pings: Annotated[tuple[WalkedPing, ...], Meta(min_length=1, max_length=MAX_PINGS)]
+    pings: Annotated[tuple[WalkedPing, ...], Meta(max_length=MAX_PINGS)] = ()
+    walk: DrawnWalk | None = None
     user: UserDocument | None = None
     at_ms: Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)] | None = None
     offers: Annotated[tuple[dict[str, Any], ...], Meta(max_length=MAX_OFFERS)] = ()
@@ -107,7 +109,11 @@ OPERATIONS = (explain,)
 
 
 def _walk(question: Question) -> list[Ping]:
-    """The pings in time order, moved to the wanted instant. Raises BadRequest where they end up beyond all dates."""
+    """The pings in time order, moved to the wanted instant. Raises BadRequest beyond all dates, InvalidDocument."""
+    if bool(question.pings) == (question.walk is not None):
+        raise InvalidDocument("give either pings, at least one, or a walk", pointer="/pings")
+    if question.walk is not None:
+        return pings_of(question.walk, question.user_id, question.at_ms or now_ms(), MAX_PINGS)
     ordered = sorted(question.pings, key=lambda ping: ping.ts)
     shift_ms = 0 if question.at_ms is None else question.at_ms - ordered[0].ts
     if ordered[-1].ts + shift_ms > LATEST_MS:

@@ -92,3 +92,31 @@ async def test_a_draft_can_be_tried_without_being_saved(http: Http) -> None:
     assert (await http.call("GET", "/v1/offers/draft"))[0] == 404
     status, told = await http.call("POST", "/v1/explain", walk(offers=[draft, draft | {"colour": "red"}]))
     assert (status, told["errors"][0]["pointer"]) == (422, "/offers/1/colour")
+
+
+async def test_a_drawn_walk_is_walked_at_its_pace(http: Http) -> None:
+    """A LineString through the store becomes pings five seconds apart, begins at ``at_ms`` and rests at its end."""
+    line = {"type": "LineString", "coordinates": [[24.9385, 60.17], [24.94, 60.17]]}
+    question = {"user_id": "u1", "user": CONSENT, "at_ms": NOON_MS, "walk": {"line": line, "rest_s": 20}}
+    status, told = await http.call("POST", "/v1/explain", question)
+    assert status == 200, told
+    pings = [moment for moment in told["moments"] if moment["ping"] is not None]
+    assert [p["at_ms"] - NOON_MS for p in pings][:3] == [0, 5_000, 10_000]
+    assert pings[-1]["at_ms"] - pings[-5]["at_ms"] == 20_000
+    assert [m["pushes"] for m in told["moments"] if m.get("pushes")] == [["o1"]]
+
+
+@pytest.mark.parametrize(
+    ("facts", "pointer"),
+    [
+        ({}, "/pings"),
+        ({"walk": {"line": {"type": "LineString", "coordinates": [[24.9, 95.0]]}}}, "/walk/line/coordinates/0"),
+        ({"walk": {"line": {"type": "LineString", "coordinates": [[0, 0], [0, 80]]}}}, "/walk"),
+        ({"walk": {"line": {"type": "Polygon", "coordinates": []}}}, "/walk/line/type"),
+    ],
+)
+async def test_a_walk_that_cannot_be_walked_is_pointed_at(http: Http, facts: dict[str, Any], pointer: str) -> None:
+    """No pings, a place off the Earth, a walk across a continent, another geometry."""
+    status, told = await http.call("POST", "/v1/explain", {"user_id": "u1", **facts})
+    assert status == 422, told
+    assert pointer in str(told)
