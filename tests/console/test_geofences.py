@@ -147,30 +147,55 @@ def circle(geofence_id: str, lng: float, lat: float) -> dict[str, Any]:
     return {"type": "Feature", "id": geofence_id, "geometry": geometry, "properties": properties}
 
 
-async def test_messy_file_is_seen_judged_and_taken_in_part(page: Page, served: Served, tmp_path: Path) -> None:
-    """A file is shown before it is sent; nothing is stored while a feature is wrong, unless one takes the good ones."""
+async def test_messy_file_is_tried_shown_and_taken_in_part(page: Page, served: Served, tmp_path: Path) -> None:
+    """A file is tried before it is stored: what it would change, and what is wrong with it, feature by feature."""
     await open_page(page, served)
-    await page.get_by_label("GeoJSON file to import").set_input_files(messy_file(tmp_path))
+    await page.get_by_label("File to import").set_input_files(messy_file(tmp_path))
     panel = page.get_by_role("region", name="Geofences")
-    for row in ("New3", "Changed1", "Cannot be shown1"):
+    for row in ("New2", "Changed1", "Left out2"):
         await expect(panel.locator("dl")).to_contain_text(row)
-    await panel.get_by_role("button", name="Import 5").click()
-    refused = page.get_by_role("alert")
-    await expect(refused).to_contain_text("feature 3")
-    await expect(refused).to_contain_text("feature 4")
-    assert await served.geofence("kiosk-1") is None
-    await panel.get_by_role("button", name="Import the good ones").click()
-    await expect(refused).to_contain_text("2 features were left out")
-    assert await served.geofence("kiosk-1") is not None
+    faults = page.get_by_role("alert")
+    await expect(faults).to_contain_text("feature 3")
+    await expect(faults).to_contain_text("feature 4")
     async with page.expect_download() as download:
-        await refused.get_by_role("button", name="Download as CSV").click()
+        await faults.get_by_role("button", name="Download as CSV").click()
     assert (await download.value).suggested_filename == "import-errors.csv"
+    assert await served.geofence("kiosk-1") is None
+    await panel.get_by_role("button", name="Import the 3 good ones").click()
+    await expect(page.get_by_text("Imported 3 geofences.")).to_be_visible()
+    assert await served.geofence("kiosk-1") is not None
 
 
-async def test_file_that_is_no_geojson_is_refused_at_once(page: Page, served: Served, tmp_path: Path) -> None:
-    """A file of another kind is not sent; the page says what it needs."""
+async def test_replacing_says_what_it_would_remove(page: Page, served: Served, tmp_path: Path) -> None:
+    """Asked to replace, the file's trial counts the stores that would go; cancelled, they stay."""
+    path = tmp_path / "kiosk.geojson"
+    path.write_text(json.dumps(circle("kiosk-1", 24.9414, 60.1712)))
+    await open_page(page, served)
+    await page.get_by_label("File to import").set_input_files(path)
+    panel = page.get_by_role("region", name="Geofences")
+    await panel.get_by_label("What the file says of others").select_option("replace")
+    await expect(panel.locator("dl")).to_contain_text(f"Removed{STORES}")
+    await panel.get_by_role("button", name="Cancel").click()
+    assert await served.geofence(real_stores(1)[0]["id"]) is not None
+
+
+async def test_csv_of_points_is_imported(page: Page, served: Served, tmp_path: Path) -> None:
+    """A table with latitude, longitude and radius becomes circles."""
+    path = tmp_path / "kiosks.csv"
+    path.write_text("id,name,lat,lon,radius_m\nkiosk-9,Ninth kiosk,60.1712,24.9414,45\n")
+    await open_page(page, served)
+    await page.get_by_label("File to import").set_input_files(path)
+    await page.get_by_role("button", name="Import 1", exact=True).click()
+    await expect(page.get_by_text("Imported one geofence.")).to_be_visible()
+    stored = await served.geofence("kiosk-9")
+    assert stored is not None
+    assert stored["properties"]["radius_m"] == 45
+
+
+async def test_file_that_is_no_geojson_is_refused(page: Page, served: Served, tmp_path: Path) -> None:
+    """A file of another kind changes nothing, and the page says what it lacks."""
     path = tmp_path / "stores.xlsx.json"
     path.write_text("PK\x03\x04 this is a workbook")
     await open_page(page, served)
-    await page.get_by_label("GeoJSON file to import").set_input_files(path)
-    await expect(page.get_by_role("alert")).to_contain_text("This file is not GeoJSON")
+    await page.get_by_label("File to import").set_input_files(path)
+    await expect(page.get_by_role("alert")).to_contain_text("JSON")

@@ -59,3 +59,19 @@ async def test_key_without_admin_sees_no_keys(page: Page, served: Served) -> Non
     _, made = await served.call("POST", "/v1/keys", {"name": "console", "scopes": ["ops"]})
     await page.goto(f"{served.url}/console/settings#key={made['secret']}")
     await expect(page.get_by_role("region", name="API keys")).to_contain_text("Sign in with a key of scope admin")
+
+
+async def test_catalog_goes_back_to_what_it_was(page: Page, served: Served) -> None:
+    """A version of the past can be made present again, and that too is a version."""
+    store = {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [24.9, 60.2]},
+        "properties": {"radius_m": 50},
+    }
+    assert (await served.call("PUT", "/v1/geofences/mistake", store))[0] == 200
+    await page.goto(served.address("settings"))
+    history = page.get_by_role("region", name="History")
+    await history.get_by_role("button", name="Go back to version").first.click()
+    await page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    await expect(page.get_by_text("Done. It is live")).to_be_visible()
+    assert await served.geofence("mistake") is None

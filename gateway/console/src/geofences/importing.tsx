@@ -1,61 +1,20 @@
-// Import: a file dropped or chosen, looked at on the map, and sent; what the gateway refuses is listed row by row.
+// Import: a file dropped or chosen, tried by the gateway, looked at on the map, then made.
 
-import { signal } from "@preact/signals";
-import { call, type DocumentFault, Problem } from "../api/client";
-import { geofences, load } from "../catalog";
+import type { DocumentFault } from "../api/client";
 import { count } from "../format";
 import { Icon } from "../shell/icon";
 import { csv, download } from "../ui/download";
-import { tell } from "../ui/notice";
-import { mayLeave } from "./state";
-import { type Preview, read, Unreadable } from "./reading";
+import { Choice } from "../ui/field";
+import { changes, check, commit, importing, type Importing, type Job, type Mode } from "./job";
 
-interface Imported {
-  imported: number;
-  failed: number;
-  errors: DocumentFault[];
-}
-
-export type Importing =
-  | { step: "reading"; name: string }
-  | { step: "unreadable"; name: string; why: string }
-  | { step: "preview"; preview: Preview }
-  | { step: "sending"; preview: Preview }
-  | { step: "refused"; preview: Preview; problem: Problem }
-  | { step: "partly"; preview: Preview; result: Imported };
-
-export const importing = signal<Importing | null>(null);
-
-export async function take(file: File): Promise<void> {
-  if (!(await mayLeave())) return;
-  importing.value = { step: "reading", name: file.name };
-  try {
-    importing.value = { step: "preview", preview: await read(file, geofences.value) };
-  } catch (error) {
-    if (!(error instanceof Unreadable)) throw error;
-    importing.value = { step: "unreadable", name: file.name, why: error.message };
-  }
-}
-
-async function send(preview: Preview, partial: boolean): Promise<void> {
-  importing.value = { step: "sending", preview };
-  try {
-    const { body } = await call<Imported>(`/v1/geofences/import${partial ? "?partial=true" : ""}`, {
-      method: "POST",
-      body: preview.file,
-      type: preview.type,
-    });
-    tell(`${count(body.imported)} geofences imported. They are live in all workers.`);
-    importing.value = body.failed > 0 ? { step: "partly", preview, result: body } : null;
-    await load();
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    importing.value = { step: "refused", preview, problem: error };
-  }
-}
+const MODES: readonly [Mode, string][] = [
+  ["merge", "Keep the stores that it does not name"],
+  ["replace", "Remove the stores that it does not name"],
+];
 
 export function ImportPanel() {
   const now = importing.value!;
+  const { name, step, job, mode } = now;
   return (
     <div class="editor">
       <header class="panel-head">
@@ -65,94 +24,90 @@ export function ImportPanel() {
         </button>
       </header>
       <div class="panel-body" aria-live="polite">
-        {now.step === "reading" && <p class="hint">Reading {now.name}…</p>}
-        {now.step === "unreadable" && (
+        <p>
+          <b>{name}</b>
+        </p>
+        {(step === "checking" || step === "importing") && <Progress now={now} />}
+        {step === "refused" && (
           <div class="refused" role="alert">
-            <b>{now.name} cannot be read</b>
+            <b>Nothing was changed</b>
             <p>{now.why}</p>
           </div>
         )}
-        {"preview" in now && <Summary preview={now.preview} />}
-        {now.step === "refused" && <Faults title={now.problem.title} text={now.problem.detail} faults={now.problem.errors} />}
-        {now.step === "partly" && (
-          <Faults
-            title={`${count(now.result.failed)} features were left out`}
-            text={`${count(now.result.imported)} were imported.`}
-            faults={now.result.errors}
-          />
+        {step === "checked" && job && (
+          <>
+            <Summary job={job} />
+            <Choice label="What the file says of others" value={mode} options={MODES} change={(next) => void check(next)} />
+          </>
         )}
+        {(step === "checked" || step === "left-out") && job?.failed ? <Faults job={job} /> : null}
       </div>
-      <Actions now={now} />
+      {step === "checked" && job && <Actions job={job} />}
     </div>
   );
 }
 
-function Summary({ preview: { file, added, changed, same, absent, odd } }: { preview: Preview }) {
-  const rows: [string, number, string][] = [
-    ["New", added, ""],
-    ["Changed", changed, ""],
-    ["Unchanged", same, ""],
-    ["Not in the file", absent, "These stay as they are."],
-    ["Cannot be shown", odd, "No id, or no shape. The gateway will say what is wrong with them."],
+function Progress({ now: { step, job } }: { now: Importing }) {
+  const { total = 0, covered = 0 } = job ?? {};
+  return (
+    <div role="status">
+      <p class="hint">
+        {step === "checking" ? "Trying the file; nothing is stored yet" : "Importing"}
+        {total > 0 ? `: ${count(covered)} of ${count(total)}` : "…"}
+      </p>
+      <progress aria-label="Progress" max={Math.max(total, 1)} value={covered} />
+    </div>
+  );
+}
+
+function Summary({ job: { difference = {}, failed = 0 } }: { job: Job }) {
+  const rows: [string, number | undefined][] = [
+    ["New", difference.added],
+    ["Changed", difference.changed],
+    ["Removed", difference.removed],
+    ["Unchanged", difference.unchanged],
+    ["Left out", failed],
   ];
   return (
-    <>
-      <p>
-        <b>{file.name}</b>
-      </p>
-      <dl class="facts">
-        {rows
-          .filter(([label, times]) => times > 0 || label === "New")
-          .map(([label, times, note]) => (
-            <div key={label}>
-              <dt>{label}</dt>
-              <dd>
-                {count(times)} {note && <span class="hint">{note}</span>}
-              </dd>
-            </div>
-          ))}
-      </dl>
-    </>
+    <dl class="facts">
+      {rows
+        .filter(([label, times]) => times || label === "New")
+        .map(([label, times]) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{count(times ?? 0)}</dd>
+          </div>
+        ))}
+    </dl>
   );
 }
 
 const MOST_SHOWN = 200;
 
-function Faults({ title, text, faults }: { title: string; text: string; faults: readonly DocumentFault[] }) {
+function Faults({ job: { errors = [], failed = 0 } }: { job: Job }) {
   return (
     <div class="refused" role="alert">
-      <b>{title}</b>
-      <p>{text}</p>
+      <b>{failed === 1 ? "One feature is no geofence" : `${count(failed)} features are no geofences`}</b>
       <ol>
-        {faults.slice(0, MOST_SHOWN).map((fault) => (
+        {errors.slice(0, MOST_SHOWN).map((fault) => (
           <li key={`${fault.index} ${fault.pointer}`}>
             <span class="chip">{fault.line ? `line ${fault.line}` : `feature ${fault.index ?? "?"}`}</span> {fault.detail}
           </li>
         ))}
       </ol>
-      {faults.length > 0 && (
-        <button class="quiet" type="button" onClick={() => save(faults)}>
-          Download as CSV
-        </button>
-      )}
+      <button class="quiet" type="button" onClick={() => save(errors)}>
+        Download as CSV
+      </button>
     </div>
   );
 }
 
-function Actions({ now }: { now: Importing }) {
-  if (now.step !== "preview" && now.step !== "sending" && now.step !== "refused") return null;
-  const { preview } = now;
-  const total = preview.features.length + preview.odd;
-  const isRefused = now.step === "refused";
+function Actions({ job }: { job: Job }) {
+  const wanted = changes(job);
   return (
     <footer class="panel-foot">
-      <button
-        class="primary"
-        type="button"
-        disabled={now.step === "sending"}
-        onClick={() => void send(preview, isRefused)}
-      >
-        {now.step === "sending" ? "Importing…" : isRefused ? "Import the good ones" : `Import ${count(total)}`}
+      <button class="primary" type="button" disabled={wanted === 0} onClick={() => void commit()}>
+        {wanted === 0 ? "Nothing to import" : job.failed ? `Import the ${count(wanted)} good ones` : `Import ${count(wanted)}`}
       </button>
       <button class="quiet" type="button" onClick={() => (importing.value = null)}>
         Cancel

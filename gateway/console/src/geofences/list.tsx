@@ -6,7 +6,7 @@ import type { GeofenceFeature } from "../api/types";
 import { geofences, load, loading } from "../catalog";
 import { count } from "../format";
 import { Empty, Trouble } from "../ui/empty";
-import { take } from "./importing";
+import { take } from "./job";
 import { open, search, type Tool, tool } from "./state";
 
 const MOST_SHOWN = 200;
@@ -60,8 +60,8 @@ function FileButton() {
         ref={input}
         hidden
         type="file"
-        aria-label="GeoJSON file to import"
-        accept=".geojson,.json,.geojsonl,.ndjson"
+        aria-label="File to import"
+        accept=".geojson,.json,.geojsonl,.ndjson,.csv"
         onChange={onChange}
       />
     </>
@@ -99,8 +99,8 @@ function Results() {
     return (
       <Empty title="Drop your stores here">
         <p>
-          A GeoJSON file with a polygon for each store, or points with a radius_m. You see them on the map before
-          anything is stored. Or draw your first store.
+          GeoJSON with a polygon for each store, or points with a radius_m; or a CSV with latitude, longitude and radius.
+          You see what it would change before anything is stored. Or draw your first store.
         </p>
       </Empty>
     );

@@ -8,7 +8,8 @@ import { boundsOf } from "../map/shapes";
 import type { MapView } from "../map/view";
 import { Drawing } from "./drawing";
 import { Editor } from "./editor";
-import { importing, ImportPanel, take } from "./importing";
+import { ImportPanel } from "./importing";
+import { importing, shapes, take } from "./job";
 import { List } from "./list";
 import { begin, change, close, draft, open, tool } from "./state";
 
@@ -50,11 +51,10 @@ function connect(view: MapView): () => void {
   const stops = [
     effect(() => {
       const isReshaping = tool.value === "reshape";
-      const preview = importing.value && "preview" in importing.value ? importing.value.preview.features : null;
-      view.highlight(preview ?? (draft.value && !isReshaping ? [draft.value.feature] : []));
+      view.highlight(shapes.value ?? (draft.value && !isReshaping ? [draft.value.feature] : []));
     }),
     effect(() => {
-      if (importing.value?.step === "preview") view.fit(boundsOf(importing.value.preview.features));
+      if (shapes.value) view.fit(boundsOf(shapes.value));
     }),
     approachOpened(view),
     draw(view),

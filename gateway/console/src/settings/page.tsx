@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import "../styles/settings.css";
+import { History } from "./history";
 import { Keys } from "./keys";
 import { Policy } from "./policy";
 import { load } from "./state";
@@ -14,6 +15,7 @@ export function SettingsPage() {
         <h1>Settings</h1>
         <Policy />
         <Keys />
+        <History />
       </div>
     </div>
   );
