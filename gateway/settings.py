@@ -21,6 +21,8 @@ from typing import Any, Literal
 from gateway.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "GEOPUSH_"
+CLIENT_VARIABLES = frozenset({"GEOPUSH_KEY", "GEOPUSH_API_KEY"})
+"""What commands that talk to a running gateway read; no settings, so that both may stand in one shell."""
 
 
 def _setting(default: Any, sentence: str, *, secret: bool = False, least: float | None = None) -> Any:
@@ -145,7 +147,7 @@ def read_settings(
     if file is not None:
         values |= {name: _converted(name, value, f"{file}") for name, value in _toml(file).items()}
     for variable, text in environment.items():
-        if variable.startswith(ENVIRONMENT_PREFIX):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in CLIENT_VARIABLES:
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
             values[name] = _converted(name, text, f"environment variable {variable}")
     values |= {name: _converted(name, value, "command line") for name, value in options.items() if value is not None}

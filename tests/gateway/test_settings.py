@@ -62,3 +62,7 @@ def test_secrets_do_not_show() -> None:
     settings = read_settings({}, {"GEOPUSH_REDIS_URL": "redis://:hunter2@db", "GEOPUSH_FIX_KEY": "ab" * 32})
     assert "hunter2" not in repr(settings)
     assert "abab" not in repr(settings)
+
+
+def test_the_key_of_a_client_in_the_same_shell_is_no_setting() -> None:
+    assert read_settings({}, {"GEOPUSH_KEY": "gp_x", "GEOPUSH_API_KEY": "gp_x"}) == Settings()

@@ -1,0 +1,136 @@
+"""``geopush source`` and ``geopush keys``: let clients and people in, through a running gateway's API."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import segno
+
+from gateway.ingest.clients import CLIENTS
+
+TIMEOUT_S = 30
+
+Call = Callable[..., Any]
+
+
+def source_main(arguments: Sequence[str] | None = None) -> int:
+    """Add, list or remove sources; ``add`` prints the address, and where the client has one its link as a QR code."""
+    parser = _parser("geopush source", "Let in clients that phones already have.")
+    actions = parser.add_subparsers(dest="action", required=True)
+    add = actions.add_parser("add", help="let a client in and show how to set it up")
+    add.add_argument("kind", choices=sorted(CLIENTS), help="the client")
+    add.add_argument("--name", required=True, help="what to call it in lists")
+    add.add_argument("--user", help="bind every fix to this user")
+    add.add_argument("--public-url", help="where phones reach the gateway, such as https://geo.example")
+    add.add_argument("--encryption-key", help="OwnTracks' payload encryption key")
+    add.add_argument("--send-geofences", action="store_true", help="tell the phone its nearest stores")
+    add.add_argument("--fields", type=argparse.FileType("rb"), metavar="FILE", help="a custom source's field map (JSON)")
+    actions.add_parser("list", help="list all sources")
+    actions.add_parser("remove", help="let a source in no more").add_argument("source_id")
+    return _run(parser, arguments, _source)
+
+
+def keys_main(arguments: Sequence[str] | None = None) -> int:
+    """Make, list or revoke API keys."""
+    parser = _parser("geopush keys", "Hand out API keys.")
+    actions = parser.add_subparsers(dest="action", required=True)
+    make = actions.add_parser("make", help="make a key and show its secret, once")
+    make.add_argument("--name", required=True, help="what to call it in lists")
+    make.add_argument("--scope", action="append", required=True, help="ingest, events, ops or admin; may be repeated")
+    make.add_argument("--user", help="a key that speaks for this user only")
+    make.add_argument("--expires-at-ms", type=int, default=0, help="epoch milliseconds; 0 is never")
+    actions.add_parser("list", help="list all keys")
+    actions.add_parser("revoke", help="make a key open nothing").add_argument("key_id")
+    return _run(parser, arguments, _keys)
+
+
+def _source(options: argparse.Namespace, call: Call) -> Iterator[str]:
+    if options.action == "remove":
+        call("DELETE", f"/v1/sources/{quote(options.source_id, safe='')}")
+        yield "removed"
+    elif options.action == "list":
+        for one in call("GET", "/v1/sources")["items"]:
+            yield f"{one['source_id']}  {one['kind']:<14} {one['name']}  {one.get('user_id', '')}".rstrip()
+    else:
+        wanted = {
+            "kind": options.kind,
+            "name": options.name,
+            "user_id": options.user,
+            "url": options.public_url,
+            "encryption_key": options.encryption_key,
+            "sends_geofences": options.send_geofences,
+            "fields": json.load(options.fields) if options.fields else None,
+        }
+        setup = call("POST", "/v1/sources", {k: v for k, v in wanted.items() if v is not None})["setup"]
+        yield f"address  {setup['url']}"
+        yield setup["hint"]
+        if setup["link"]:
+            yield f"link     {setup['link']}"
+        yield _qr(setup["link"] or setup["url"])
+
+
+def _keys(options: argparse.Namespace, call: Call) -> Iterator[str]:
+    if options.action == "revoke":
+        call("DELETE", f"/v1/keys/{quote(options.key_id, safe='')}")
+        yield "revoked"
+    elif options.action == "list":
+        for one in call("GET", "/v1/keys")["items"]:
+            yield f"{one['key_id']}  {','.join(one['scopes']):<20} {one['name']}"
+    else:
+        wanted = {"name": options.name, "scopes": options.scope, "expires_at_ms": options.expires_at_ms}
+        made = call("POST", "/v1/keys", wanted | ({"user_id": options.user} if options.user else {}))
+        yield f"{made['key_id']}  {made['secret']}"
+
+
+def _qr(text: str) -> str:
+    """The text as a QR code of half-block characters, which a phone reads off a terminal."""
+    rows = [list(row) for row in segno.make(text, error="l").matrix_iter(border=2)]
+    rows += [[0] * len(rows[0])] * (len(rows) % 2)
+    blocks = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
+    pairs = zip(rows[::2], rows[1::2], strict=True)
+    return "\n".join("".join(blocks[int(a), int(b)] for a, b in zip(top, low, strict=True)) for top, low in pairs)
+
+
+def _parser(name: str, sentence: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=name, description=sentence)
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="the gateway (default http://127.0.0.1:8080)")
+    parser.add_argument("--key", default=os.environ.get("GEOPUSH_KEY", ""), help="admin key (default: GEOPUSH_KEY)")
+    return parser
+
+
+def _run(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    act: Callable[[argparse.Namespace, Call], Iterator[str]],
+) -> int:
+    options = parser.parse_args(arguments)
+    if not options.url.startswith(("http://", "https://")):
+        parser.error("--url must begin with http:// or https://")
+
+    def call(method: str, path: str, document: Any = None) -> Any:
+        body = None if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(options.url.rstrip("/") + path, body, method=method)  # noqa: S310 - checked
+        request.add_header("Authorization", f"Bearer {options.key}")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - checked above
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    try:
+        for line in act(options, call):
+            sys.stdout.write(f"{line}\n")
+    except urllib.error.HTTPError as error:
+        sys.stderr.write(f"the gateway refused: {json.loads(error.read()).get('detail', error.reason)}\n")
+        return 1
+    except urllib.error.URLError as error:
+        sys.stderr.write(f"no gateway answers at {options.url}: {error.reason}\n")
+        return 1
+    return 0
