@@ -11,6 +11,7 @@ from gateway.clock import now_ms
 from gateway.errors import InvalidDocument
 from gateway.ops import stored
 from gateway.ops.geofences import LIST_PARAMETERS
+from gateway.store.budgets import budgets_of
 from gateway.store.catalog import Change, Kind
 from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
@@ -90,8 +91,12 @@ async def get_offer(request: web.Request) -> web.StreamResponse:
 
 @operation("DELETE", "/v1/offers/{offer_id}", scopes=("ops",), status=204)
 async def delete_offer(request: web.Request) -> web.StreamResponse:
-    """Delete an offer; pushes already claimed are still delivered."""
-    return await stored.delete(request, Kind.OFFER, path_id(request, "offer_id"))
+    """Delete an offer and the counts of its stock and caps; pushes already claimed are still delivered."""
+    offer_id = path_id(request, "offer_id")
+    answer = await stored.delete(request, Kind.OFFER, offer_id)
+    for budget in budgets_of(offer_id, now_ms(), total_cap=1, stock=1, max_per_hour=1):
+        await request.app[CONTEXT].store.budgets.forget(budget.budget_id)
+    return answer
 
 
 @operation("GET", "/v1/offers", scopes=("ops",), answer=dict[str, Any], parameters=LIST_PARAMETERS)

@@ -130,3 +130,16 @@ async def test_unique_codes_are_in_the_text_and_never_twice(journey: Journey) ->
     assert bodies == ["Show VESNA-1 at the till.", "Show VESNA-2 at the till."]
     decisions = (await journey.call("GET", f"/v1/users/{users[2]}/decisions"))["items"]
     assert decisions[0]["candidates"][0]["verdicts"][-1]["rule"] == "codes"
+
+
+async def test_an_offer_made_again_under_its_old_id_starts_anew(journey: Journey) -> None:
+    """Deleting an offer forgets what was counted of its stock."""
+    await open_shop(journey, stock=1)
+    for number, user in enumerate(["mia", "noa"]):
+        await welcome(journey, user, token=f"{number:064x}")
+    await enter(journey, "mia")
+    await journey.pushes(1)
+    await journey.call("DELETE", "/v1/offers/coffee")
+    await journey.call("PUT", "/v1/offers/coffee", offer(stock=1))
+    await enter(journey, "noa")
+    await journey.pushes(2)
