@@ -32,7 +32,7 @@ def source_main(arguments: Sequence[str] | None = None) -> int:
     add.add_argument("--public-url", help="where phones reach the gateway, such as https://geo.example")
     add.add_argument("--encryption-key", help="OwnTracks' payload encryption key")
     add.add_argument("--send-geofences", action="store_true", help="tell the phone its nearest stores")
-    add.add_argument("--fields", type=argparse.FileType("rb"), metavar="FILE", help="a custom source's field map (JSON)")
+    add.add_argument("--fields", type=argparse.FileType("rb"), metavar="FILE", help="field map of a custom source")
     actions.add_parser("list", help="list all sources")
     actions.add_parser("remove", help="let a source in no more").add_argument("source_id")
     return _run(parser, arguments, _source)
