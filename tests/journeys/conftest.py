@@ -40,7 +40,7 @@ class Journey:
     async def call(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
         headers = {"Authorization": f"Bearer {self.key}"}
         async with self.session.request(method, self.url + path, json=body, headers=headers) as response:
-            answer = await response.json() if response.content_length != 0 else None
+            answer = None if response.status == 204 else await response.json(content_type=None)
             assert expect is None or response.status == expect, (response.status, answer)
             assert expect is not None or response.status < 300, (response.status, answer)
             return answer
