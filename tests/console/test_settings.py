@@ -71,7 +71,7 @@ async def test_catalog_goes_back_to_what_it_was(page: Page, served: Served) -> N
     assert (await served.call("PUT", "/v1/geofences/mistake", store))[0] == 200
     await page.goto(served.address("settings"))
     history = page.get_by_role("region", name="History")
-    await history.get_by_role("button", name="Go back to version").first.click()
+    await history.get_by_role("button", name="Go back to this").first.click()
     await page.get_by_role("dialog").get_by_role("button", name="Go back").click()
     await expect(page.get_by_text("Done. It is live")).to_be_visible()
     assert await served.geofence("mistake") is None

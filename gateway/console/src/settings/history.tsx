@@ -49,7 +49,7 @@ function VersionItem({ version: { version, at_ms, author, changes }, back }: { v
         </span>
       </span>
       {back ? (
-        <button class="plain" type="button" aria-label={`Go back to version ${version}`} onClick={back}>
+        <button class="plain" type="button" aria-label={`Go back to this: version ${version}`} onClick={back}>
           Go back to this
         </button>
       ) : (
