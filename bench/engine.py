@@ -70,9 +70,9 @@ def positions(pings: Sequence[Ping]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def run_engine(index: GeofenceIndex, bodies: Sequence[bytes]) -> int:
-    """Decode, locate and step every ping with the raw policy, as the pipeline does; counts transitions."""
-    decode, policy, empty = decoder(), Policy.RAW, Presence.EMPTY
+def run_engine(index: GeofenceIndex, bodies: Sequence[bytes], policy: Policy = Policy.RAW) -> int:
+    """Decode and locate every ping, and step those that can change something; counts transitions."""
+    decode, empty = decoder(), Presence.EMPTY
     presences: dict[str, Presence] = {}
     told = 0
     for body in bodies:
@@ -129,6 +129,7 @@ def jobs(index: GeofenceIndex, bodies: list[bytes], batches: list[list[Ping]]) -
         "floor_us": floor,
         "locate_us": locate,
         "engine_us": lambda part: run_engine(index, bodies[part]),
+        "engine_default_us": lambda part: run_engine(index, bodies[part], Policy.DEFAULT),
         "strtree_us": bulk_query,
         "locate_one_us": locate_one,
         "engine_one_us": lambda part: run_one(index, batches[part]),

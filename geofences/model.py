@@ -53,9 +53,11 @@ Shape: TypeAlias = Polygon | MultiPolygon | Circle
 
 
 class Geofence(msgspec.Struct, frozen=True, gc=False):
-    """A named area. ``version`` grows with every edit; ``properties`` is the feature's own JSON object.
+    """A named area.
 
-    ``priority`` orders transitions of one instant, larger first. ``area_radius_m`` is the radius of the circle of equal area: "half the fence's size" for fix-quality rules.
+    ``version`` grows with every edit; ``properties`` is the feature's own JSON object. ``area_radius_m`` is the
+    radius of the circle of equal area: "half the fence's size" for fix-quality rules. ``priority`` orders
+    transitions of one instant, larger first.
     """
 
     id: str

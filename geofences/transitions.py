@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from geofences.geodesy import distance_m
+from geofences.geodesy import M_PER_DEG, distance_m
 from geofences.index import GeofenceIndex
 from geofences.model import UNKNOWN_ACCURACY_M, Geofence, Ignored, Ping, Reason, Transition, TransitionKind
 from geofences.nearness import approach
@@ -301,8 +301,11 @@ def _is_outlier(motion: Motion, ping: Ping, policy: Policy) -> bool:
     """
 
     def is_reachable(at_ms: int, lat: float, lng: float) -> bool:
-        elapsed_s = max(1.0, (ping.at_ms - at_ms) / 1000)
-        return distance_m(lat, lng, ping.lat, ping.lng) <= policy.max_speed_mps * elapsed_s
+        reach_m = policy.max_speed_mps * max(1.0, (ping.at_ms - at_ms) / 1000)
+        # degrees along both axes bound the distance from above, for the price of two subtractions
+        if (abs(ping.lat - lat) + abs(ping.lng - lng)) * M_PER_DEG <= reach_m:
+            return True
+        return distance_m(lat, lng, ping.lat, ping.lng) <= reach_m
 
     if is_reachable(motion.at_ms, motion.lat, motion.lng):
         return False
