@@ -1,7 +1,12 @@
 // How numbers, times and durations are written, in the reader's own locale.
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 
 const dayAndTime = new Intl.DateTimeFormat(undefined, {
   weekday: "short",

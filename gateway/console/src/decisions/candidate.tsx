@@ -9,9 +9,26 @@ import { gateName, readableDays, reason, said } from "./words";
 export function happened({ kind, geofence_id, duration_ms, dwell_s, distance_m, reason: why }: Transition) {
   const store = <b>{geofenceName(geofence_id)}</b>;
   if (kind === "enter") return <>Enters {store}</>;
-  if (kind === "exit") return <>Leaves {store}{duration_ms ? ` after ${duration(duration_ms)}` : ""}{why === "timeout" ? " (silence)" : ""}</>;
-  if (kind === "dwell") return <>Has stayed {duration((dwell_s ?? 0) * 1_000)} at {store}</>;
-  if (kind === "nearby") return <>Is {Math.round(distance_m ?? 0)} m from {store}</>;
+  if (kind === "exit")
+    return (
+      <>
+        Leaves {store}
+        {duration_ms ? ` after ${duration(duration_ms)}` : ""}
+        {why === "timeout" ? " (silence)" : ""}
+      </>
+    );
+  if (kind === "dwell")
+    return (
+      <>
+        Has stayed {duration((dwell_s ?? 0) * 1_000)} at {store}
+      </>
+    );
+  if (kind === "nearby")
+    return (
+      <>
+        Is {Math.round(distance_m ?? 0)} m from {store}
+      </>
+    );
   if (kind === "pass_by") return <>Passes {store}</>;
   return <>Is most likely in {store}</>;
 }
@@ -54,9 +71,7 @@ function Gates({ verdicts }: { verdicts: readonly Verdict[] }) {
         {verdicts.map((verdict) => (
           <tr key={verdict.gate} data-passed={verdict.passed}>
             <th scope="row">{words(verdict.gate ?? "")}</th>
-            <td>
-              {verdict.passed ? passed(verdict) : reason(verdict)}
-            </td>
+            <td>{verdict.passed ? passed(verdict) : reason(verdict)}</td>
           </tr>
         ))}
       </tbody>

@@ -67,7 +67,8 @@ const CAUSES: Partial<Record<Gate, (verdict: Verdict) => string | undefined>> = 
   fix_quality: ({ rule, actual, required }) => {
     if (rule === "mock") return "The phone says that its position is made up.";
     if (rule === "age_s") return `The position was ${seconds(actual)} old; ${seconds(required)} is the most.`;
-    if (rule === "accuracy_m") return `The position was good to ${metres(actual)}; this store needs ${metres(required)}.`;
+    if (rule === "accuracy_m")
+      return `The position was good to ${metres(actual)}; this store needs ${metres(required)}.`;
     return undefined;
   },
   trigger: ({ rule, actual, required }) => {

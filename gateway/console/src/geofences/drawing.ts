@@ -37,7 +37,8 @@ export class Drawing {
   /** Puts handles on a geofence. False where its shape has several parts or holes, which cannot be drawn by hand. */
   reshape(feature: GeofenceFeature): boolean {
     const { geometry } = feature;
-    if (geometry.type === "MultiPolygon" || (geometry.type === "Polygon" && geometry.coordinates.length > 1)) return false;
+    if (geometry.type === "MultiPolygon" || (geometry.type === "Polygon" && geometry.coordinates.length > 1))
+      return false;
     const mode = geometry.type === "Point" ? "circle" : "polygon";
     const radius = geometry.type === "Point" ? { radiusKilometers: Number(feature.properties?.radius_m) / 1_000 } : {};
     this.draw.clear();

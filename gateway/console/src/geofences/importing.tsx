@@ -37,7 +37,12 @@ export function ImportPanel() {
         {step === "checked" && job && (
           <>
             <Summary job={job} />
-            <Choice label="What the file says of others" value={mode} options={MODES} change={(next) => void check(next)} />
+            <Choice
+              label="What the file says of others"
+              value={mode}
+              options={MODES}
+              change={(next) => void check(next)}
+            />
           </>
         )}
         {(step === "checked" || step === "left-out") && job?.failed ? <Faults job={job} /> : null}
@@ -91,7 +96,8 @@ function Faults({ job: { errors = [], failed = 0 } }: { job: Job }) {
       <ol>
         {errors.slice(0, MOST_SHOWN).map((fault) => (
           <li key={`${fault.index} ${fault.pointer}`}>
-            <span class="chip">{fault.line ? `line ${fault.line}` : `feature ${fault.index ?? "?"}`}</span> {fault.detail}
+            <span class="chip">{fault.line ? `line ${fault.line}` : `feature ${fault.index ?? "?"}`}</span>{" "}
+            {fault.detail}
           </li>
         ))}
       </ol>
@@ -107,7 +113,11 @@ function Actions({ job }: { job: Job }) {
   return (
     <footer class="panel-foot">
       <button class="primary" type="button" disabled={wanted === 0} onClick={() => void commit()}>
-        {wanted === 0 ? "Nothing to import" : job.failed ? `Import the ${count(wanted)} good ones` : `Import ${count(wanted)}`}
+        {wanted === 0
+          ? "Nothing to import"
+          : job.failed
+            ? `Import the ${count(wanted)} good ones`
+            : `Import ${count(wanted)}`}
       </button>
       <button class="quiet" type="button" onClick={() => (importing.value = null)}>
         Cancel

@@ -34,12 +34,7 @@ export function List() {
 function ToolButton({ name, label }: { name: Tool; label: string }) {
   const isActive = tool.value === name;
   return (
-    <button
-      class="quiet"
-      type="button"
-      aria-pressed={isActive}
-      onClick={() => (tool.value = isActive ? "look" : name)}
-    >
+    <button class="quiet" type="button" aria-pressed={isActive} onClick={() => (tool.value = isActive ? "look" : name)}>
       {label}
     </button>
   );
@@ -99,8 +94,8 @@ function Results() {
     return (
       <Empty title="Drop your stores here">
         <p>
-          GeoJSON with a polygon for each store, or points with a radius_m; or a CSV with latitude, longitude and radius.
-          You see what it would change before anything is stored. Or draw your first store.
+          GeoJSON with a polygon for each store, or points with a radius_m; or a CSV with latitude, longitude and
+          radius. You see what it would change before anything is stored. Or draw your first store.
         </p>
       </Empty>
     );

@@ -24,7 +24,11 @@ export async function read(file: File): Promise<Read> {
 
 function parse(text: string, isLines: boolean): unknown[] {
   try {
-    if (isLines) return text.split("\n").filter((line) => line.trim()).map((line) => JSON.parse(line) as unknown);
+    if (isLines)
+      return text
+        .split("\n")
+        .filter((line) => line.trim())
+        .map((line) => JSON.parse(line) as unknown);
     const whole = JSON.parse(text) as { features?: unknown[] } | null;
     return Array.isArray(whole?.features) ? whole.features : [whole];
   } catch {
@@ -35,5 +39,7 @@ function parse(text: string, isLines: boolean): unknown[] {
 function isDrawable(feature: unknown): feature is GeofenceFeature {
   const { geometry } = (feature ?? {}) as Partial<GeofenceFeature>;
   const isKnown = geometry && ["Polygon", "MultiPolygon", "Point"].includes(geometry.type);
-  return Boolean(isKnown) && Array.isArray(geometry!.coordinates) && geometry!.coordinates.flat(4).every(Number.isFinite);
+  return (
+    Boolean(isKnown) && Array.isArray(geometry!.coordinates) && geometry!.coordinates.flat(4).every(Number.isFinite)
+  );
 }

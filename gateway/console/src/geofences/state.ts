@@ -75,7 +75,12 @@ export async function save(): Promise<void> {
   const saved = { ...feature, id };
   await attempt(async () => {
     const condition = isNew ? { ifNoneMatch: "*" } : etag ? { ifMatch: etag } : {};
-    const answer = await call(addressOf(id), { method: "PUT", json: saved, type: "application/geo+json", ...condition });
+    const answer = await call(addressOf(id), {
+      method: "PUT",
+      json: saved,
+      type: "application/geo+json",
+      ...condition,
+    });
     geofences.value = new Map(geofences.value).set(id, saved);
     draft.value = { feature: saved, etag: answer.etag, isNew: false, isDirty: false };
     tool.value = "look";
@@ -86,7 +91,8 @@ export async function save(): Promise<void> {
 export async function remove(): Promise<void> {
   const { feature, etag } = draft.value!;
   const name = feature.properties?.name || feature.id;
-  if (!(await confirmed(`Delete ${name}?`, "Nobody gets a push here any more. This cannot be undone.", "Delete"))) return;
+  if (!(await confirmed(`Delete ${name}?`, "Nobody gets a push here any more. This cannot be undone.", "Delete")))
+    return;
   const forget = async (force: boolean): Promise<void> => {
     await call(addressOf(feature.id) + (force ? "?force=true" : ""), {
       method: "DELETE",

@@ -107,7 +107,8 @@ function Refusal({ line: { event, times, stores, offers } }: { line: RefusalLine
       </span>
       <span class="refusal-why">{reason(event)}</span>
       <span class="refusal-what">
-        {offers.size > 1 ? `${offers.size} offers` : offerName(event.offer_id)} · {stores.size > 1 ? `${stores.size} stores` : geofenceName(event.geofence_id)}
+        {offers.size > 1 ? `${offers.size} offers` : offerName(event.offer_id)} ·{" "}
+        {stores.size > 1 ? `${stores.size} stores` : geofenceName(event.geofence_id)}
       </span>
     </button>
   );

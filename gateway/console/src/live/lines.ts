@@ -39,7 +39,10 @@ export function linesOf(items: readonly FeedItem[], byOffer: boolean): FeedLine[
     const sameness = JSON.stringify([event.gate, event.rule, byOffer && event.offer_id]);
     let twin = open.get(sameness);
     if (!twin || event.at_ms - twin.sinceMs >= SAME_REFUSAL_MS) {
-      twin = { line: { kind: "refusal", id, event, times: 0, stores: new Set(), offers: new Set() }, sinceMs: event.at_ms };
+      twin = {
+        line: { kind: "refusal", id, event, times: 0, stores: new Set(), offers: new Set() },
+        sinceMs: event.at_ms,
+      };
       open.set(sameness, twin);
       lines.push(twin.line);
     }

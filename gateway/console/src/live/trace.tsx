@@ -41,7 +41,9 @@ export function Trace({ push }: { push: DeliveryEvent }) {
 
 /** What was sent first, then what it was chosen from. */
 function Decision({ trace: { candidates } }: { trace: DecisionTrace }) {
-  const [sent, ...others] = candidates.toSorted((a, b) => Number(a.refused_by !== null) - Number(b.refused_by !== null));
+  const [sent, ...others] = candidates.toSorted(
+    (a, b) => Number(a.refused_by !== null) - Number(b.refused_by !== null),
+  );
   if (!sent) return null;
   return (
     <>

@@ -9,7 +9,21 @@ import { Experiment } from "./sections/experiment";
 import { Limits, Who } from "./sections/who";
 import { Messages } from "./sections/messages";
 import { Time, Where, Trigger } from "./sections/where";
-import { advice, begin, close, draft, faultAt, faults, isBusy, mayLeave, problem, remove, replace, save, set } from "./state";
+import {
+  advice,
+  begin,
+  close,
+  draft,
+  faultAt,
+  faults,
+  isBusy,
+  mayLeave,
+  problem,
+  remove,
+  replace,
+  save,
+  set,
+} from "./state";
 
 export function Editor() {
   const { offer, isNew, isDirty } = draft.value!;
@@ -21,7 +35,12 @@ export function Editor() {
         <h2>{offer.name || "New offer"}</h2>
         <span class="offer-tools">
           <i class={`dot dot-${offer.status ?? "draft"}`} aria-hidden="true" /> {offer.status ?? "draft"}
-          <button class="plain" type="button" aria-pressed={isJson.value} onClick={() => (isJson.value = !isJson.value)}>
+          <button
+            class="plain"
+            type="button"
+            aria-pressed={isJson.value}
+            onClick={() => (isJson.value = !isJson.value)}
+          >
             {isJson.value ? "Form" : "JSON"}
           </button>
           <button class="plain" type="button" aria-label="Close the offer" onClick={() => void leave()}>
@@ -43,7 +62,12 @@ function Sections({ offer, isNew }: { offer: Offer; isNew: boolean }) {
     <>
       <fieldset class="group pair">
         <legend class="unseen">Name</legend>
-        <TextField label="Name" value={offer.name ?? ""} change={(name) => set("name", name)} fault={faultAt("/name")} />
+        <TextField
+          label="Name"
+          value={offer.name ?? ""}
+          change={(name) => set("name", name)}
+          fault={faultAt("/name")}
+        />
         {isNew ? (
           <TextField
             label="Id"
@@ -123,9 +147,7 @@ function Source({ offer }: { offer: Offer }) {
       fault.value = error instanceof Error ? error.message : "This is not JSON yet.";
     }
   };
-  return (
-    <TextField label="The whole document" mono lines={32} value={text.value} change={read} fault={fault.value} />
-  );
+  return <TextField label="The whole document" mono lines={32} value={text.value} change={read} fault={fault.value} />;
 }
 
 function Actions({ offer, isNew, isDirty }: { offer: Offer; isNew: boolean; isDirty: boolean }) {

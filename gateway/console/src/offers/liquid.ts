@@ -22,7 +22,9 @@ const FILTERS: Record<string, Filter> = {
 export function preview(template: string, variables: object): string {
   return template.replace(OUTPUT, (_whole, expression: string) => {
     const [path = "", ...filters] = expression.split("|").map((part) => part.trim());
-    const value = path.split(".").reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], variables);
+    const value = path
+      .split(".")
+      .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], variables);
     const known = typeof value === "string" || typeof value === "number";
     const text = filters.reduce(filtered, known ? String(value) : "");
     return text || `‹${path.split(".").pop()}›`;

@@ -54,11 +54,7 @@ function List() {
       <ul class="rows">
         {[...offers.value.values()].map((offer) => (
           <li key={offer.id}>
-            <button
-              type="button"
-              aria-current={draft.value?.offer.id === offer.id}
-              onClick={() => void open(offer.id)}
-            >
+            <button type="button" aria-current={draft.value?.offer.id === offer.id} onClick={() => void open(offer.id)}>
               <b>{offer.name || offer.id}</b>
               <span>
                 <i class={`dot dot-${offer.status ?? "draft"}`} aria-hidden="true" /> {offer.status ?? "draft"} ·{" "}

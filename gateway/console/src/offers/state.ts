@@ -80,7 +80,11 @@ export async function save(status?: Status): Promise<void> {
   const wanted = identified(status ? { ...offer, status } : offer);
   await attempt(async () => {
     const condition = isNew ? { ifNoneMatch: "*" } : etag ? { ifMatch: etag } : {};
-    const answer = await call<{ warnings: Advice[] }>(addressOf(wanted.id), { method: "PUT", json: wanted, ...condition });
+    const answer = await call<{ warnings: Advice[] }>(addressOf(wanted.id), {
+      method: "PUT",
+      json: wanted,
+      ...condition,
+    });
     offers.value = new Map(offers.value).set(wanted.id, wanted as OfferDocument);
     draft.value = { ...draft.value!, offer: wanted, etag: answer.etag, isNew: false, isDirty: false };
     advice.value = answer.body.warnings;
@@ -90,7 +94,8 @@ export async function save(status?: Status): Promise<void> {
 
 export async function remove(): Promise<void> {
   const { offer, etag } = draft.value!;
-  if (!(await confirmed(`Delete ${offer.name ?? offer.id}?`, "It stops at once. This cannot be undone.", "Delete"))) return;
+  if (!(await confirmed(`Delete ${offer.name ?? offer.id}?`, "It stops at once. This cannot be undone.", "Delete")))
+    return;
   await attempt(async () => {
     await call(addressOf(offer.id), { method: "DELETE", ...(etag ? { ifMatch: etag } : {}) });
     const rest = new Map(offers.value);

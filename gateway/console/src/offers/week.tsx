@@ -109,7 +109,9 @@ function minutes(clock: string): number {
 }
 
 function inWords(offer: Offer, hours: QuietHours | null): string {
-  const windows = (offer.weekly ?? []).map(({ days, start, end }) => `${days?.join(", ") ?? "every day"} ${start} to ${end}`);
+  const windows = (offer.weekly ?? []).map(
+    ({ days, start, end }) => `${days?.join(", ") ?? "every day"} ${start} to ${end}`,
+  );
   const open = windows.length > 0 ? windows.join("; ") : "at any time";
   return hours ? `${open}, except quiet hours ${hours.start ?? "21:00"} to ${hours.end ?? "09:00"}` : open;
 }

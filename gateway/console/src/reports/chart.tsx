@@ -37,7 +37,9 @@ export function DayChart({ report }: { report: Report }) {
       plot?.destroy();
     };
   }, [report]);
-  return <div class="chart" ref={container} role="img" aria-label="Delivered and opened pushes by day; see the table" />;
+  return (
+    <div class="chart" ref={container} role="img" aria-label="Delivered and opened pushes by day; see the table" />
+  );
 }
 
 /** The frame's width less its padding, as the style sheet has it. */
@@ -79,7 +81,13 @@ function options(width: number): uPlot.Options {
     ],
     series: [
       { label: "Day", value: (_plot, atS) => (atS === null ? "–" : dayOf(atS)) },
-      { label: "Delivered", stroke: color("--push"), fill: color("--push"), ...(bars && { paths: bars }), points: { show: false } },
+      {
+        label: "Delivered",
+        stroke: color("--push"),
+        fill: color("--push"),
+        ...(bars && { paths: bars }),
+        points: { show: false },
+      },
       { label: "Opened", stroke: color("--present"), width: 2, points: { size: 6 } },
     ],
   };

@@ -186,7 +186,9 @@ function Table({ report: { rows } }: { report: Report }) {
             <tr key={key}>
               <th scope="row">{named(key)}</th>
               {COLUMNS.map((column) => (
-                <td key={column}>{funnel.is_suppressed && COLUMNS.indexOf(column) > 2 ? "<10" : count(funnel[column] ?? 0)}</td>
+                <td key={column}>
+                  {funnel.is_suppressed && COLUMNS.indexOf(column) > 2 ? "<10" : count(funnel[column] ?? 0)}
+                </td>
               ))}
               <td>{count(total(funnel.refused))}</td>
             </tr>

@@ -81,17 +81,17 @@ function NewKey() {
   };
   return (
     <form class="new-key" aria-label="New key" onSubmit={(event) => void make(event)}>
-      <TextField label="New key for" value={name.value} placeholder="Android app" change={(text) => (name.value = text)} />
+      <TextField
+        label="New key for"
+        value={name.value}
+        placeholder="Android app"
+        change={(text) => (name.value = text)}
+      />
       <fieldset class="group">
         <legend class="unseen">Scope</legend>
         {SCOPES.map(([value, label]) => (
           <label class="check" key={value}>
-            <input
-              type="radio"
-              name="scope"
-              checked={scope.value === value}
-              onChange={() => (scope.value = value)}
-            />
+            <input type="radio" name="scope" checked={scope.value === value} onChange={() => (scope.value = value)} />
             <span>
               <code>{value}</code> {label}
             </span>

@@ -53,7 +53,8 @@ export async function load(): Promise<void> {
 }
 
 export function set(changes: Partial<BrandPolicy>): void {
-  if (policy.value) policy.value = { ...policy.value, document: { ...policy.value.document, ...changes }, isDirty: true };
+  if (policy.value)
+    policy.value = { ...policy.value, document: { ...policy.value.document, ...changes }, isDirty: true };
 }
 
 export async function save(): Promise<void> {

@@ -3,7 +3,20 @@
 import { useRef } from "preact/hooks";
 import { count } from "../format";
 import { Choice, TextField } from "../ui/field";
-import { clear, forget, isBusy, pace, person, type Person, places, run, startsAt, takeFile, track, walk } from "./state";
+import {
+  clear,
+  forget,
+  isBusy,
+  pace,
+  person,
+  type Person,
+  places,
+  run,
+  startsAt,
+  takeFile,
+  track,
+  walk,
+} from "./state";
 import { MOST_PINGS } from "./walk";
 
 const SPEEDS: readonly [string, string][] = [

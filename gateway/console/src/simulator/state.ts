@@ -59,9 +59,7 @@ export const position = signal(0);
 export const isPlaying = signal(false);
 
 export const startMs = computed(() => new Date(startsAt.value).getTime() || Date.now());
-export const walk = computed<readonly Ping[]>(
-  () => track.value ?? pingsAlong(places.value, pace.value, startMs.value),
-);
+export const walk = computed<readonly Ping[]>(() => track.value ?? pingsAlong(places.value, pace.value, startMs.value));
 /** Moments at which something happened. */
 export const eventful = computed(() =>
   (answer.value?.moments ?? []).filter(

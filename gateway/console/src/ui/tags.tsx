@@ -19,7 +19,10 @@ export function TagsField({ label, tags, change, help, fault, suggestions = [] }
   const typed = useSignal("");
   const list = useId();
   const take = (): void => {
-    const words = typed.value.split(",").map((word) => word.trim()).filter(Boolean);
+    const words = typed.value
+      .split(",")
+      .map((word) => word.trim())
+      .filter(Boolean);
     typed.value = "";
     if (words.length > 0) change([...new Set([...tags, ...words])]);
   };

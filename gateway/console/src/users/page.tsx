@@ -140,7 +140,11 @@ function Held({ user: held }: { user: User }) {
       <Devices held={held} />
       <Decisions userId={held.user_id} />
       <footer class="user-foot">
-        <button class="quiet" type="button" onClick={() => download(`${held.user_id}.json`, "application/json", JSON.stringify(held, null, 2))}>
+        <button
+          class="quiet"
+          type="button"
+          onClick={() => download(`${held.user_id}.json`, "application/json", JSON.stringify(held, null, 2))}
+        >
           Export
         </button>
         <button class="quiet" type="button" onClick={() => simulate(held.user_id)}>
@@ -198,7 +202,8 @@ async function find(): Promise<void> {
 }
 
 async function erase(userId: string): Promise<void> {
-  const text = "Their profile, devices, presence and past pushes are removed for good. Export first if they asked for it.";
+  const text =
+    "Their profile, devices, presence and past pushes are removed for good. Export first if they asked for it.";
   if (!(await confirmed(`Erase ${userId}?`, text, "Erase"))) return;
   await attempt(async () => {
     await call(addressOf(userId), { method: "DELETE" });

@@ -47,11 +47,7 @@ export function Where({ offer: { targets = {} } }: { offer: Offer }) {
         />
       )}
       {reach === "stores" && (
-        <TagsField
-          label="Store ids"
-          tags={targets.geofences ?? []}
-          change={(ids) => set("targets/geofences", ids)}
-        />
+        <TagsField label="Store ids" tags={targets.geofences ?? []} change={(ids) => set("targets/geofences", ids)} />
       )}
     </fieldset>
   );
@@ -68,7 +64,11 @@ export function Trigger({ offer: { trigger = { type: "enter" } } }: { offer: Off
         value={trigger.type}
         options={TRIGGERS}
         change={(type) =>
-          set("trigger", { type, ...(type === "dwell" && { dwell_s: 300 }), ...(type === "nearby" && { nearby_m: 200 }) })
+          set("trigger", {
+            type,
+            ...(type === "dwell" && { dwell_s: 300 }),
+            ...(type === "nearby" && { nearby_m: 200 }),
+          })
         }
         fault={faultAt("/trigger/type")}
       />
@@ -139,7 +139,9 @@ export function Time({ offer }: { offer: Offer }) {
           ["ignore", "Whether it is open or not"],
           ["own", "By hours of its own"],
         ]}
-        change={(choice) => set("opening_hours", choice === "store" ? undefined : choice === "own" ? "Mo-Su 08:00-20:00" : choice)}
+        change={(choice) =>
+          set("opening_hours", choice === "store" ? undefined : choice === "own" ? "Mo-Su 08:00-20:00" : choice)
+        }
       />
       {hours !== "store" && hours !== "ignore" && (
         <TextField
