@@ -94,7 +94,7 @@ class PresenceStore:
 
         One script call, or one per partition in a cluster.
         """
-        self._present.expect(change.user_id for change in changes if change.presence.is_present)
+        self._present.expect((change.user_id, change.presence.is_present) for change in changes)
         groups: dict[int, list[PresenceChange]] = {}
         for change in changes:
             groups.setdefault(keys.partition_of(change.user_id, self._partitions), []).append(change)

@@ -56,10 +56,13 @@ class PresentUsers:
         """Users present per cell, those without a known cell left out."""
         return Counter(cell for cell in self._cells.values() if cell)
 
-    def expect(self, user_ids: Iterable[str]) -> None:
-        """Users about to be saved as present: all workers of this host ask for them before the news comes round."""
-        for user_id in user_ids:
-            if user_id not in self._cells:
+    def expect(self, users: Iterable[tuple[str, bool]]) -> None:
+        """Users about to be saved, each with whether as present: where that is news, all workers of this host ask.
+
+        Leaving is news too: who comes back at once must not look absent between the two messages.
+        """
+        for user_id, is_present in users:
+            if is_present != (user_id in self._cells):
                 self._recent.mark(user_id)
 
     async def start(self) -> None:
