@@ -6,7 +6,7 @@ Documents were validated when they were stored and coverings computed then, so c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from gateway.catalog.snapshot import Snapshot
 from gateway.logs import Log
 from gateway.store.catalog import CatalogChanges, Document, Kind
 from geofences.covering import Covering
-from geofences.importing import FeatureError, Limits, parse_feature
+from geofences.importing import restore_features
 from geofences.index import GeofenceIndex
 from geofences.model import Geofence, TransitionKind
 from geofences.policy import NEARBY_REARM
@@ -28,17 +28,12 @@ from rules.rulebook import Rulebook
 BRAND_POLICY_ID = "brand"
 """The one document of kind POLICY."""
 
-_STORED_LIMITS = Limits(max_vertices=1 << 31, max_area_km2=float("inf"), max_radius_m=float("inf"))
-"""What was accepted once stays accepted, though limits be tightened later."""
-
 _log = Log("catalog")
 
 
 def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Policy) -> Snapshot:
     """The snapshot of ``changes.version``. ``before`` None, or complete changes, build it from nothing."""
-    geofences = [
-        entry for document in changes.documents if document.kind is Kind.GEOFENCE for entry in _entry(document)
-    ]
+    geofences = _entries([document for document in changes.documents if document.kind is Kind.GEOFENCE])
     offers = [_offer(document) for document in changes.documents if document.kind is Kind.OFFER]
     brand = next((parse_policy(d.body) for d in changes.documents if d.kind is Kind.POLICY), None)
     gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
@@ -113,14 +108,16 @@ def _halos_m(policy: Policy, index: GeofenceIndex, rulebook: Rulebook) -> dict[s
     return halos_m
 
 
-def _entry(document: Document) -> Iterable[tuple[Geofence, Covering]]:
-    """The geofence with its covering, or nothing, loudly, where an older version stored what this one cannot read."""
-    parsed = parse_feature(msgspec.json.decode(document.body), _STORED_LIMITS, document.id)
-    if isinstance(parsed, FeatureError):
-        _log.error("stored geofence cannot be read and is left out", geofence_id=document.id, code=parsed.code)
-        return ()
-    geofence = msgspec.structs.replace(parsed, version=document.version)
-    return ((geofence, Covering.from_bytes(document.extra)),)
+def _entries(documents: Sequence[Document]) -> list[tuple[Geofence, Covering]]:
+    """The geofences with their coverings; one that this version cannot read any more is left out, loudly."""
+    try:
+        restored = restore_features([(document.body, document.version) for document in documents])
+    except msgspec.DecodeError as error:
+        if len(documents) == 1:
+            _log.error("stored geofence cannot be read and is left out", geofence_id=documents[0].id, detail=str(error))
+            return []
+        return [entry for document in documents for entry in _entries([document])]
+    return [(g, Covering.from_bytes(d.extra)) for g, d in zip(restored, documents, strict=True)]
 
 
 def _offer(document: Document) -> Offer:
