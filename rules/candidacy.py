@@ -61,6 +61,9 @@ class Candidacy:
         """When the message is stale: after its time to live, and no later than the offer ends or the store closes."""
         ttl_s = self.message.ttl_s if self.message else 0
         at_ms = self.occasion.situation.at_ms
-        end_ms = self.offer.timetable.ends_ms(self.occasion.store, at_ms)
+        memo, key = self.occasion.memo, ("ends", self.offer.timetable)
+        if key not in memo:  # offers that run at the same times share a timetable
+            memo[key] = self.offer.timetable.ends_ms(self.occasion.store, at_ms)
+        end_ms = memo[key]
         expires_ms = at_ms + ttl_s * 1000
         return expires_ms if end_ms is None else min(expires_ms, end_ms)
