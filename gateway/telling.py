@@ -1,6 +1,7 @@
 """What the ping path tells the rest of the house afterwards: counters, statistics and the live activity.
 
-Only users whose presence was saved are told of, so that a lost race is counted once. No coordinate and no user id
+Only users whose presence was saved are told of, so that a lost race is counted once; a push that was claimed is told
+of in any case, for it goes out, and the step that is run again finds it claimed. No coordinate and no user id
 leaves here: a user is a keyed hash, a place a geofence id.
 """
 
@@ -53,7 +54,7 @@ async def tell(store: Store, metrics: Metrics, told: Told) -> None:
     decided = [
         (decision, list(outcomes_of(decision, told.claims.get(decision.user_id, ()))))
         for decision in told.decisions
-        if decision.user_id in told.moved
+        if decision.user_id in told.moved or any(c.winner for c in told.claims.get(decision.user_id, ()))
     ]
     if decided:
         metrics.decisions.inc(len(decided))

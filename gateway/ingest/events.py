@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from gateway.clock import EARLIEST_MS, LATEST_MS, now_ms
 from gateway.errors import BadRequest, Forbidden, TooLarge
-from gateway.ingest.decode import Rejected
+from gateway.ingest.decode import NDJSON_TYPES, Rejected
 from gateway.store import Store
 from gateway.store.behaviour import Event, Recorded
 from gateway.web.auth import IDENTITY, Identity
@@ -106,6 +106,9 @@ def _decoded(
     rejected: list[Rejected] = []
     for index, document in enumerate(_elements(body, content_type)):
         try:
+            if isinstance(document, msgspec.DecodeError):
+                rejected.append(Rejected(index, "malformed", f"this line is not JSON: {document}"))
+                continue
             event = msgspec.convert(document, EventDocument)
             identity.speak_for(event.user_id)
             if event.name in OUTCOMES and event.push_id is None:
@@ -123,18 +126,24 @@ def _decoded(
 
 
 def _elements(body: bytes, content_type: str) -> Sequence[Any]:
-    """The events of a body, undecoded. Raises BadRequest, TooLarge."""
-    try:
-        if content_type == "application/x-ndjson":
-            elements = [msgspec.json.decode(line) for line in body.splitlines() if line.strip()]
-        else:
-            decoded = msgspec.json.decode(body)
-            elements = decoded if isinstance(decoded, list) else [decoded]
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"the body is not JSON: {error}") from error
+    """The events of a body, unchecked; in place of a line that is no JSON, its error. Raises BadRequest, TooLarge."""
+    if content_type in NDJSON_TYPES:
+        elements = [_line(line) for line in body.split(b"\n") if line.strip()]
+    else:
+        decoded = _line(body)
+        if isinstance(decoded, msgspec.DecodeError):
+            raise BadRequest(f"the body is not JSON: {decoded}")
+        elements = decoded if isinstance(decoded, list) else [decoded]
     if len(elements) > MAX_EVENTS:
         raise TooLarge(f"at most {MAX_EVENTS} events a request, this one has {len(elements)}")
     return elements
+
+
+def _line(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        return error
 
 
 async def _record_behaviour(store: Store, told: Sequence[tuple[int, EventDocument]], at_ms: int) -> dict[int, str]:
