@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with stores.geojson and pings.ndjson.gz")
     parser.add_argument("--fences", type=int, help="size of a synthetic catalog")
-    parser.add_argument("--batch", type=int, default=5000, help="pings of one request (default 5000)")
+    parser.add_argument("--batch", type=int, default=1000, help="pings of one request (default 1000)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(argv)
     if options.data is None and options.fences is None:
