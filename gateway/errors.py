@@ -56,7 +56,7 @@ class Unauthorized(GeopushError):
 
 
 class Forbidden(GeopushError):
-    """The key is good but lacks the scope."""
+    """The key is good but lacks the permission; the answer names it and who has it."""
 
     status, code, title = 403, "forbidden", "Forbidden"
 

@@ -63,6 +63,11 @@ class Settings:
     jwt_issuer: str = _setting("", "Issuer (iss) that tokens must name; empty accepts any.")
     jwt_audience: str = _setting("", "Audience (aud) that tokens must name; empty accepts any.")
     max_vertices: int = _setting(100_000, "Most vertices of one geofence.", least=3)
+    session_idle_s: float = _setting(7_200.0, "Idle seconds after which a console's session ends.", least=60)
+    session_longest_s: float = _setting(43_200.0, "Age at which a console's session ends at the latest.", least=60)
+    trusts_proxy: bool = _setting(
+        False, "Whether X-Forwarded-For and X-Forwarded-Proto are believed: only where a proxy of yours sets them."
+    )
 
     policy: Literal["default", "raw"] = _setting("default", "Presence rules: steady under noise, or raw geometry.")
     enter_fixes: int = _setting(2, "Consecutive fixes inside that make an enter.", least=1)

@@ -24,6 +24,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer
 from gateway.web.faults import fault_of
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 
 OUTCOMES: Final = frozenset({"opened", "dismissed", "converted", "opted_out"})
 """Names that tell of a push; they need its ``push_id``."""
@@ -58,7 +59,7 @@ class EventsAnswer(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/events",
-    scopes=("events", "ingest"),
+    needs=Permission.REPORT_EVENTS,
     body=EventDocument | list[EventDocument],
     answer=EventsAnswer,
     status=202,

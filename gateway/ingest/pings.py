@@ -16,6 +16,7 @@ from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Accepted(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/pings",
-    scopes=("ingest",),
+    needs=Permission.SEND_PINGS,
     body=WirePing | list[WirePing],
     answer=Accepted,
     status=202,

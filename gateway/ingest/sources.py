@@ -22,6 +22,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 from gateway.web.remembering import Remembering
 
 Kind = Literal[
@@ -98,7 +99,7 @@ async def add(stored: Sources, wanted: NewSource, origin: str) -> SourceDocument
 @operation(
     "POST",
     "/v1/sources",
-    scopes=("admin",),
+    needs=Permission.MANAGE_SOURCES,
     body=NewSource,
     answer=SourceDocument,
     status=201,
@@ -112,7 +113,7 @@ async def add_source(request: web.Request) -> web.StreamResponse:
     return json_answer(document, status=201)
 
 
-@operation("GET", "/v1/sources", scopes=("admin",), answer=SourceList)
+@operation("GET", "/v1/sources", needs=Permission.MANAGE_SOURCES, answer=SourceList)
 async def list_sources(request: web.Request) -> web.StreamResponse:
     """List all sources, oldest first, without their secrets."""
     stored = await Sources(request.app[CONTEXT].store.connection).list()
@@ -120,7 +121,7 @@ async def list_sources(request: web.Request) -> web.StreamResponse:
     return json_answer(SourceList(items))
 
 
-@operation("DELETE", "/v1/sources/{source_id}", scopes=("admin",), status=204)
+@operation("DELETE", "/v1/sources/{source_id}", needs=Permission.MANAGE_SOURCES, status=204)
 async def remove_source(request: web.Request) -> web.StreamResponse:
     """Let a source in no more: at once in the process that answers, within five seconds in all others."""
     if not await Sources(request.app[CONTEXT].store.connection).remove(request.match_info["source_id"]):

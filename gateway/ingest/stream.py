@@ -32,6 +32,7 @@ from gateway.ingest.offers import wants_offers
 from gateway.web.auth import IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 from geofences.model import Ping
 
 HEARTBEAT_S = 30.0
@@ -50,7 +51,7 @@ _SESSION_BYTES = 16
 @operation(
     "GET",
     "/v1/stream",
-    scopes=("ingest",),
+    needs=Permission.SEND_PINGS,
     status=101,
     parameters=(
         Parameter("session", "A session to go on with, named by an earlier hello."),

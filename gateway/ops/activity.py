@@ -21,6 +21,7 @@ from gateway.errors import BadRequest, GeopushError, Unavailable
 from gateway.logs import Log
 from gateway.web.context import Context
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 
 _log = Log("activity")
 
@@ -159,7 +160,7 @@ FEED = web.AppKey("feed", Feed)
 @operation(
     "GET",
     "/v1/activity",
-    scopes=("ops",),
+    needs=Permission.WATCH_ACTIVITY,
     answer_type="text/event-stream",
     parameters=(
         Parameter("type", f"Only these kinds, separated by commas: {', '.join(TYPES)}."),

@@ -16,6 +16,7 @@ from gateway.web.auth import IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.documents import cursor_after, json_answer, page_cursor, page_limit
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 
 _log = Log("audit")
 
@@ -41,7 +42,7 @@ async def record(request: web.Request, action: str, what: str, before: Any = Non
 @operation(
     "GET",
     "/v1/audit",
-    scopes=("admin",),
+    needs=Permission.READ_AUDIT,
     answer=AuditPage,
     parameters=(
         Parameter("limit", "Items of one page, 1 to 1,000.", {"type": "integer", "default": 100}),

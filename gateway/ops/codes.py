@@ -14,6 +14,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, path_id
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 
 
 class CodesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class Added(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/codes/{pool}",
-    scopes=("ops",),
+    needs=Permission.WRITE_CODES,
     body=CodesDocument,
     answer=Added,
     status=201,
@@ -52,7 +53,7 @@ async def add_codes(request: web.Request) -> web.StreamResponse:
     return json_answer(Added(added, len(codes) - added), status=201)
 
 
-@operation("GET", "/v1/codes/{pool}", scopes=("ops",), answer=PoolCounts)
+@operation("GET", "/v1/codes/{pool}", needs=Permission.READ_CATALOG, answer=PoolCounts)
 async def pool_counts(request: web.Request) -> web.StreamResponse:
     """Tell how many codes a pool ever had, how many are free, and how many pushes drew."""
     return json_answer(await request.app[CONTEXT].store.codes.counts(path_id(request, "pool")))

@@ -9,6 +9,7 @@ from gateway.errors import NotFound
 from gateway.web.context import CONTEXT
 from gateway.web.documents import page_limit, path_id
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 
 
 class DecisionTrace(msgspec.Struct, frozen=True):
@@ -26,7 +27,7 @@ class DecisionList(msgspec.Struct, frozen=True):
     items: list[msgspec.Raw]
 
 
-@operation("GET", "/v1/pushes/{push_id}/decision", scopes=("ops",), answer=DecisionTrace)
+@operation("GET", "/v1/pushes/{push_id}/decision", needs=Permission.READ_DECISIONS, answer=DecisionTrace)
 async def decision_of_push(request: web.Request) -> web.StreamResponse:
     """Get the decision that made a push."""
     body = await request.app[CONTEXT].store.traces.of_push(path_id(request, "push_id"))
@@ -35,7 +36,7 @@ async def decision_of_push(request: web.Request) -> web.StreamResponse:
     return web.Response(body=body, content_type="application/json")
 
 
-@operation("GET", "/v1/users/{user_id}/decisions", scopes=("ops",), answer=DecisionList)
+@operation("GET", "/v1/users/{user_id}/decisions", needs=Permission.READ_USERS, answer=DecisionList)
 async def decisions_of_user(request: web.Request) -> web.StreamResponse:
     """List a user's latest decisions, newest first, with every gate's verdict."""
     limit = page_limit(request)

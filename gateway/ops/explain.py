@@ -22,6 +22,7 @@ from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import json_answer
 from gateway.web.faults import decode_document, refused
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 from geofences.model import Ping
 from rules.model import Consent, Shopper
 from rules.offers import Offer, Status, parse_offer
@@ -74,7 +75,7 @@ class Explanation(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/explain",
-    scopes=("ops",),
+    needs=Permission.SIMULATE,
     body=Question,
     answer=Explanation,
     example={

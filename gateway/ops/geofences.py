@@ -20,6 +20,7 @@ from gateway.web.context import CONTEXT, SHELVES, Context
 from gateway.web.documents import cursor_after, expected_version, flag, page_cursor, page_limit, path_id
 from gateway.web.faults import decode_object
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 from geofences.importing import FeatureError, Limits, parse_feature
 
 MAX_NAMED = 20
@@ -39,7 +40,7 @@ _EXAMPLE: dict[str, Any] = {
 @operation(
     "PUT",
     "/v1/geofences/{geofence_id}",
-    scopes=("ops",),
+    needs=Permission.WRITE_GEOFENCES,
     body=dict[str, Any],
     answer=stored.Stored,
     content_types=("application/geo+json", "application/json"),
@@ -59,7 +60,7 @@ async def put_geofence(request: web.Request) -> web.StreamResponse:
 @operation(
     "PATCH",
     "/v1/geofences/{geofence_id}",
-    scopes=("ops",),
+    needs=Permission.WRITE_GEOFENCES,
     body=dict[str, Any],
     answer=stored.Stored,
     content_types=("application/merge-patch+json", "application/json"),
@@ -84,7 +85,7 @@ async def _put(
     return await stored.put(request, change)
 
 
-@operation("GET", "/v1/geofences/{geofence_id}", scopes=("ops",), answer=dict[str, Any])
+@operation("GET", "/v1/geofences/{geofence_id}", needs=Permission.READ_CATALOG, answer=dict[str, Any])
 async def get_geofence(request: web.Request) -> web.StreamResponse:
     """Get a geofence as a GeoJSON Feature."""
     return await stored.show(request, Kind.GEOFENCE, path_id(request, "geofence_id"))
@@ -93,7 +94,7 @@ async def get_geofence(request: web.Request) -> web.StreamResponse:
 @operation(
     "DELETE",
     "/v1/geofences/{geofence_id}",
-    scopes=("ops",),
+    needs=Permission.WRITE_GEOFENCES,
     status=204,
     parameters=(Parameter("force", "Delete it even if live offers name it.", {"type": "boolean"}),),
 )
@@ -108,7 +109,7 @@ async def delete_geofence(request: web.Request) -> web.StreamResponse:
 @operation(
     "GET",
     "/v1/geofences",
-    scopes=("ops",),
+    needs=Permission.READ_CATALOG,
     answer=dict[str, Any],
     parameters=(
         *LIST_PARAMETERS,

@@ -20,6 +20,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import etag, json_answer, page_limit, path_id
 from gateway.web.faults import decode_document
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 
 _KINDS = {"geofences": Kind.GEOFENCE, "offers": Kind.OFFER, "policy": Kind.POLICY}
 
@@ -54,7 +55,7 @@ class RolledBack(msgspec.Struct, frozen=True):
 @operation(
     "GET",
     "/v1/catalog/versions",
-    scopes=("ops",),
+    needs=Permission.READ_CATALOG,
     answer=VersionPage,
     parameters=(
         Parameter("limit", "Items of one page, 1 to 1,000.", {"type": "integer", "default": 100}),
@@ -72,7 +73,7 @@ async def list_versions(request: web.Request) -> web.StreamResponse:
 @operation(
     "GET",
     "/v1/catalog/diff",
-    scopes=("ops",),
+    needs=Permission.READ_CATALOG,
     answer=DifferencePage,
     parameters=(
         Parameter("older", "A version.", {"type": "integer"}),
@@ -87,7 +88,12 @@ async def diff(request: web.Request) -> web.StreamResponse:
     return json_answer(DifferencePage(older, newer, await store.history.diff(older, newer)))
 
 
-@operation("GET", "/v1/catalog/versions/{version}/{kind}/{document_id}", scopes=("ops",), answer=dict[str, object])
+@operation(
+    "GET",
+    "/v1/catalog/versions/{version}/{kind}/{document_id}",
+    needs=Permission.READ_CATALOG,
+    answer=dict[str, object],
+)
 async def get_earlier(request: web.Request) -> web.StreamResponse:
     """Get a geofence or an offer as it was at a version of the catalog."""
     kind = _KINDS.get(request.match_info["kind"])
@@ -102,7 +108,7 @@ async def get_earlier(request: web.Request) -> web.StreamResponse:
 @operation(
     "POST",
     "/v1/catalog/rollback",
-    scopes=("ops",),
+    needs=Permission.ROLL_BACK,
     body=Rollback,
     answer=RolledBack,
     example={"version": 12},

@@ -32,6 +32,7 @@ from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import flag, json_answer
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 
 _log = Log("imports")
 
@@ -162,7 +163,7 @@ JOBS = web.AppKey("import_jobs", ImportJobs)
 @operation(
     "POST",
     "/v1/imports",
-    scopes=("ops",),
+    needs=Permission.WRITE_GEOFENCES,
     body=dict[str, Any],
     answer=ImportJob,
     status=202,
@@ -191,13 +192,13 @@ async def start_import(request: web.Request) -> web.StreamResponse:
     return json_answer(job, status=202, headers={"Location": f"/v1/imports/{job.job_id}"})
 
 
-@operation("GET", "/v1/imports/{job_id}", scopes=("ops",), answer=ImportJob)
+@operation("GET", "/v1/imports/{job_id}", needs=Permission.READ_CATALOG, answer=ImportJob)
 async def get_import(request: web.Request) -> web.StreamResponse:
     """Get an import: how far it is, the difference it makes, and its first errors."""
     return json_answer(await request.app[JOBS].find(request.match_info["job_id"]))
 
 
-@operation("GET", "/v1/imports/{job_id}/errors.csv", scopes=("ops",), answer_type="text/csv")
+@operation("GET", "/v1/imports/{job_id}/errors.csv", needs=Permission.READ_CATALOG, answer_type="text/csv")
 async def get_import_errors(request: web.Request) -> web.StreamResponse:
     """Get an import's errors as a table: index, line, code, place and what to do."""
     job = await request.app[JOBS].find(request.match_info["job_id"])
@@ -209,7 +210,7 @@ async def get_import_errors(request: web.Request) -> web.StreamResponse:
     return web.Response(text=table.getvalue(), content_type="text/csv", charset="utf-8", headers=headers)
 
 
-@operation("GET", "/v1/imports/{job_id}/events", scopes=("ops",), answer_type="text/event-stream")
+@operation("GET", "/v1/imports/{job_id}/events", needs=Permission.READ_CATALOG, answer_type="text/event-stream")
 async def watch_import(request: web.Request) -> web.StreamResponse:
     """Watch an import as server-sent events: ``progress`` when it moves, ``finished`` at the end."""
     jobs, job_id = request.app[JOBS], request.match_info["job_id"]

@@ -16,6 +16,7 @@ from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
 from gateway.web.documents import flag, json_answer
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 from geofences.importing import FeatureError, Limits, UnreadableCollection, parse_collection
 from geofences.model import Geofence
 
@@ -45,7 +46,7 @@ class Imported(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/geofences/import",
-    scopes=("ops",),
+    needs=Permission.WRITE_GEOFENCES,
     body=dict[str, Any],
     answer=Imported,
     content_types=("application/geo+json", "application/json", "application/geo+json-seq", "application/x-ndjson"),

@@ -13,8 +13,7 @@ from gateway.web.auth import IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, path_id
 from gateway.web.operations import operation
-
-SCOPES = ("ingest", "events")
+from gateway.web.permissions import Permission
 
 
 class WaitingOffers(msgspec.Struct, frozen=True):
@@ -23,7 +22,7 @@ class WaitingOffers(msgspec.Struct, frozen=True):
     items: list[dict[str, Any]]
 
 
-@operation("GET", "/v1/users/{user_id}/offers", scopes=SCOPES, answer=WaitingOffers)
+@operation("GET", "/v1/users/{user_id}/offers", needs=Permission.USE_INBOX, answer=WaitingOffers)
 async def list_waiting(request: web.Request) -> web.StreamResponse:
     """List the in-app offers that wait for a user; each waits until it is reported as seen, or stale."""
     user_id = _own_user(request)
@@ -31,7 +30,7 @@ async def list_waiting(request: web.Request) -> web.StreamResponse:
     return json_answer({"items": [msgspec.Raw(document) for document in waiting.get(user_id, ())]})
 
 
-@operation("DELETE", "/v1/users/{user_id}/offers/{push_id}", scopes=SCOPES, status=204)
+@operation("DELETE", "/v1/users/{user_id}/offers/{push_id}", needs=Permission.USE_INBOX, status=204)
 async def mark_seen(request: web.Request) -> web.StreamResponse:
     """Report an in-app offer as seen: it waits no longer."""
     if not await request.app[CONTEXT].store.inbox.seen(_own_user(request), path_id(request, "push_id")):

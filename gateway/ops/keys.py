@@ -17,6 +17,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 
 Scope = Literal["ingest", "events", "ops", "admin"]
 
@@ -51,7 +52,7 @@ class KeyList(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/keys",
-    scopes=("admin",),
+    needs=Permission.MANAGE_KEYS,
     body=NewKey,
     answer=KeyDocument,
     status=201,
@@ -68,13 +69,13 @@ async def make_key(request: web.Request) -> web.StreamResponse:
     return json_answer(_shown(key, secret), status=201)
 
 
-@operation("GET", "/v1/keys", scopes=("admin",), answer=KeyList)
+@operation("GET", "/v1/keys", needs=Permission.MANAGE_KEYS, answer=KeyList)
 async def list_keys(request: web.Request) -> web.StreamResponse:
     """List all API keys, oldest first, without their secrets."""
     return json_answer(KeyList([_shown(key) for key in await request.app[CONTEXT].store.api_keys.list()]))
 
 
-@operation("DELETE", "/v1/keys/{key_id}", scopes=("admin",), status=204)
+@operation("DELETE", "/v1/keys/{key_id}", needs=Permission.MANAGE_KEYS, status=204)
 async def revoke_key(request: web.Request) -> web.StreamResponse:
     """Revoke an API key: at once in the process that answers, within five seconds in all others."""
     key_id = request.match_info["key_id"]

@@ -19,6 +19,7 @@ from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import cursor_after, expected_version, page_cursor, page_limit, path_id
 from gateway.web.faults import decode_object, refused
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 from rules.lifecycle import succeed
 from rules.lint import lint
 from rules.offers import Offer, OfferErrors, encode_offer, parse_offer
@@ -33,7 +34,14 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-@operation("PUT", "/v1/offers/{offer_id}", scopes=("ops",), body=Offer, answer=stored.Stored, example=_EXAMPLE)
+@operation(
+    "PUT",
+    "/v1/offers/{offer_id}",
+    needs=Permission.WRITE_OFFERS,
+    body=Offer,
+    answer=stored.Stored,
+    example=_EXAMPLE,
+)
 async def put_offer(request: web.Request) -> web.StreamResponse:
     """Put an offer. It is live in all workers within 200 ms.
 
@@ -49,7 +57,7 @@ async def put_offer(request: web.Request) -> web.StreamResponse:
 @operation(
     "PATCH",
     "/v1/offers/{offer_id}",
-    scopes=("ops",),
+    needs=Permission.WRITE_OFFERS,
     body=dict[str, Any],
     answer=stored.Stored,
     content_types=("application/merge-patch+json", "application/json"),
@@ -83,13 +91,13 @@ async def _put(
     return await stored.put(request, change, lint(offer, rulebook.policy))
 
 
-@operation("GET", "/v1/offers/{offer_id}", scopes=("ops",), answer=Offer)
+@operation("GET", "/v1/offers/{offer_id}", needs=Permission.READ_CATALOG, answer=Offer)
 async def get_offer(request: web.Request) -> web.StreamResponse:
     """Get an offer as it was put; members that have their default are left out."""
     return await stored.show(request, Kind.OFFER, path_id(request, "offer_id"))
 
 
-@operation("DELETE", "/v1/offers/{offer_id}", scopes=("ops",), status=204)
+@operation("DELETE", "/v1/offers/{offer_id}", needs=Permission.WRITE_OFFERS, status=204)
 async def delete_offer(request: web.Request) -> web.StreamResponse:
     """Delete an offer and the counts of its stock and caps; pushes already claimed are still delivered."""
     offer_id = path_id(request, "offer_id")
@@ -99,7 +107,7 @@ async def delete_offer(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-@operation("GET", "/v1/offers", scopes=("ops",), answer=dict[str, Any], parameters=LIST_PARAMETERS)
+@operation("GET", "/v1/offers", needs=Permission.READ_CATALOG, answer=dict[str, Any], parameters=LIST_PARAMETERS)
 async def list_offers(request: web.Request) -> web.StreamResponse:
     """List offers in order of id, a page at a time."""
     limit, after = page_limit(request), page_cursor(request) or ""

@@ -13,11 +13,12 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import document_answer, expected_version
 from gateway.web.faults import refused
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 from rules.policy import BrandPolicy, parse_policy
 from rules.strict import DocumentErrors
 
 
-@operation("GET", "/v1/policy", scopes=("ops",), answer=BrandPolicy)
+@operation("GET", "/v1/policy", needs=Permission.READ_CATALOG, answer=BrandPolicy)
 async def get_policy(request: web.Request) -> web.StreamResponse:
     """Get the brand's policy; before one was put, the defaults at version 0."""
     document = await request.app[CONTEXT].store.catalog.get(Kind.POLICY, BRAND_POLICY_ID)
@@ -29,7 +30,7 @@ async def get_policy(request: web.Request) -> web.StreamResponse:
 @operation(
     "PUT",
     "/v1/policy",
-    scopes=("ops",),
+    needs=Permission.WRITE_POLICY,
     body=BrandPolicy,
     answer=stored.Stored,
     example={"caps": [{"scope": "user", "max": 2}], "quiet_hours": {"start": "21:00", "end": "09:00"}},

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
-from gateway.web.openapi import document_of, summary_of
+from gateway.web.openapi import document_of, needs_of, summary_of
 from gateway.web.operations import ALL, Operation, operation
 
 _STYLE = (
@@ -53,12 +53,11 @@ def package_version() -> str:
 
 def _section(op: Operation, origin: str) -> str:
     summary, description = summary_of(op)
-    scopes = f"Scope: {' or '.join(sorted(op.scopes))}." if op.scopes else "No key needed."
     rows = "".join(f"<tr><td><code>{html.escape(p.name)}</code><td>{html.escape(p.doc)}" for p in op.parameters)
     table = f"<table>{rows}</table>" if rows else ""
     return (
         f"<h2><code>{op.method} {html.escape(op.path)}</code></h2><p>{html.escape(summary)}</p>"
-        f"<p>{html.escape(description)}</p><p>{scopes}</p>{table}{_example(op, origin)}"
+        f"<p>{html.escape(description)}</p><p>{html.escape(needs_of(op))}</p>{table}{_example(op, origin)}"
     )
 
 

@@ -15,6 +15,7 @@ from gateway.store.statistics import day_of
 from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, path_id
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 from rules.conclusions import Conclusions, conclude
 
 DEFAULT_DAYS = 30
@@ -66,7 +67,7 @@ class OfferReport(msgspec.Struct, frozen=True, kw_only=True):
 @operation(
     "GET",
     "/v1/reports/offers/{offer_id}",
-    scopes=("ops",),
+    needs=Permission.READ_REPORTS,
     answer=OfferReport,
     parameters=(
         Parameter("from", "First UTC day, YYYY-MM-DD; by default 30 days back."),

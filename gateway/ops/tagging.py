@@ -17,6 +17,7 @@ from gateway.web.context import CONTEXT, SHELVES
 from gateway.web.documents import json_answer
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 
 MAX_GEOFENCES = 10_000
 """Geofences of one call; more at once is an import."""
@@ -47,7 +48,7 @@ class Tagged(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/geofences/tags",
-    scopes=("ops",),
+    needs=Permission.WRITE_GEOFENCES,
     body=Tagging,
     answer=Tagged,
     example={"q": "station", "add": ["station"], "remove": ["city"]},

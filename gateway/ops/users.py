@@ -18,10 +18,9 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, path_id
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
+from gateway.web.permissions import Permission
 from rules.schedule import zone_named
 
-SCOPES = ("ingest", "events", "ops")
-"""Apps hold ingest keys and register their own user; back ends hold events keys."""
 MAX_USER_BYTES = 64_000
 """Largest user document: every decision about the user reads it."""
 SHOWN_TOKEN_CHARACTERS = 6
@@ -115,7 +114,7 @@ class UserAnswer(msgspec.Struct, frozen=True):
 @operation(
     "PUT",
     "/v1/users/{user_id}",
-    scopes=SCOPES,
+    needs=Permission.WRITE_USERS,
     body=UserDocument,
     answer=UserAnswer,
     example={
@@ -143,7 +142,7 @@ async def put_user(request: web.Request) -> web.StreamResponse:
     return json_answer(_shown(user_id, await request.app[CONTEXT].store.profiles.put_user(user_id, user)))
 
 
-@operation("GET", "/v1/users/{user_id}", scopes=("events", "ops"), answer=UserAnswer)
+@operation("GET", "/v1/users/{user_id}", needs=Permission.READ_USERS, answer=UserAnswer)
 async def get_user(request: web.Request) -> web.StreamResponse:
     """Get what is stored of a user."""
     user_id = _user_id(request)
@@ -153,7 +152,7 @@ async def get_user(request: web.Request) -> web.StreamResponse:
     return json_answer(_shown(user_id, user))
 
 
-@operation("DELETE", "/v1/users/{user_id}", scopes=("events", "ops"), status=204)
+@operation("DELETE", "/v1/users/{user_id}", needs=Permission.ERASE_USERS, status=204)
 async def delete_user(request: web.Request) -> web.StreamResponse:
     """Remove everything that is stored of a user: profile, devices, presence and past pushes."""
     store, user_id = request.app[CONTEXT].store, _user_id(request)
@@ -163,7 +162,7 @@ async def delete_user(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204)
 
 
-@operation("GET", "/v1/users/{user_id}/export", scopes=("ops",), answer=dict[str, Any])
+@operation("GET", "/v1/users/{user_id}/export", needs=Permission.EXPORT_USERS, answer=dict[str, Any])
 async def export_user(request: web.Request) -> web.StreamResponse:
     """Export all that is held of a user: profile, devices, behaviour, pushes, presence and decisions.
 
@@ -178,7 +177,7 @@ async def export_user(request: web.Request) -> web.StreamResponse:
 @operation(
     "PUT",
     "/v1/users/{user_id}/devices/{device_id}",
-    scopes=SCOPES,
+    needs=Permission.WRITE_USERS,
     body=DeviceDocument,
     answer=DeviceAnswer,
     example={"platform": "fcm", "token": "dGhpcyBpcyBubyB0b2tlbg:APA91bE", "app_version": "4.2.0"},
@@ -199,7 +198,7 @@ async def put_device(request: web.Request) -> web.StreamResponse:
     return json_answer(_shown_device(device))
 
 
-@operation("DELETE", "/v1/users/{user_id}/devices/{device_id}", scopes=SCOPES, status=204)
+@operation("DELETE", "/v1/users/{user_id}/devices/{device_id}", needs=Permission.WRITE_USERS, status=204)
 async def delete_device(request: web.Request) -> web.StreamResponse:
     """Forget a device: after signing out, or when the user turned notifications off."""
     user_id, device_id = _user_id(request), path_id(request, "device_id")

@@ -182,6 +182,16 @@ def stream_session(session: str) -> str:
     return f"gp:{{w:{session}}}:frames"
 
 
+def session(token_digest: str) -> str:
+    """A console's session, JSON; a string that lives until it is idle or old."""
+    return f"gp:{{keys}}:session:{token_digest}"
+
+
+def sign_in_attempts(place: str, minute: int) -> str:
+    """How often signing in failed from one place within a minute; a string that lives a minute."""
+    return f"gp:{{keys}}:failed:{place}:{minute}"
+
+
 def import_job(job_id: str) -> str:
     """One import as it stands, JSON; a string that lives a day."""
     return f"gp:{{job:{job_id}}}:import"

@@ -31,6 +31,7 @@ from gateway.store.profiles import Profiles
 from gateway.store.pseudonyms import Pseudonyms
 from gateway.store.rescue import Rescue
 from gateway.store.seal import Seal
+from gateway.store.sessions import Sessions
 from gateway.store.statistics import Statistics
 from gateway.store.traces import Traces
 
@@ -63,6 +64,7 @@ class Store:
     rescue: Rescue
     audit: Audit
     api_keys: ApiKeys
+    sessions: Sessions
     activity: Activity
     statistics: Statistics
 
@@ -115,7 +117,7 @@ class Store:
         pseudonyms = Pseudonyms(await connection.call("GET", keys.PSEUDONYM_KEY))
         profiles = Profiles(connection, partitions, pseudonyms)
         present = PresentUsers(connection, partitions, settings.shared_dir)
-        catalog = Catalog(connection)
+        catalog, api_keys = Catalog(connection), ApiKeys(connection)
         budgets, codes = Budgets(connection, partitions), CodePools(connection, partitions)
         store = cls(
             connection=connection,
@@ -144,7 +146,10 @@ class Store:
             history=History(connection, catalog),
             rescue=Rescue(catalog),
             audit=Audit(connection),
-            api_keys=ApiKeys(connection),
+            api_keys=api_keys,
+            sessions=Sessions(
+                connection, api_keys, idle_s=settings.session_idle_s, longest_s=settings.session_longest_s
+            ),
             activity=Activity(connection, pseudonyms),
             statistics=Statistics(connection),
         )

@@ -1,7 +1,14 @@
-"""Who is asking: bearer API keys, their scopes, and the user that a token may be bound to."""
+"""Who is asking: an API key or token as bearer, or a console's session as cookie; and what each may do.
+
+A cookie is sent by the browser whoever made it send the request, so what changes something must also bring the
+session's CSRF token, which only a page of ours can read. It is derived from the session's own secret, so that nothing
+more is kept.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
 from collections.abc import Awaitable, Callable
 
@@ -9,25 +16,47 @@ import msgspec
 from aiohttp import web
 
 from gateway.errors import Forbidden, Unauthorized
+from gateway.store.api_keys import ApiKey
+from gateway.web.permissions import Permission, holders, permissions_of
 from gateway.web.remembering import Remembering
 
-SCOPES = ("ingest", "events", "ops", "admin")
-"""What a key may be allowed: send pings and register devices, report events, run operations, hand out keys."""
+SESSION_COOKIE = "geopush"
+"""The session's cookie over plain HTTP, as on a loopback address."""
+SECURE_SESSION_COOKIE = f"__Host-{SESSION_COOKIE}"
+"""The same over HTTPS: the prefix makes browsers refuse one that another host or a plain page planted."""
+CSRF_HEADER = "X-CSRF-Token"
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who is asking. ``user_id`` is set where the credential speaks for one user only."""
+    """Who is asking. ``user_id`` is set where the credential speaks for one user only.
+
+    ``tags`` are those of the geofences that a key of store operations may touch.
+    """
 
     key_id: str
     name: str
-    scopes: frozenset[str]
+    permissions: frozenset[Permission]
     user_id: str | None = None
+    role: str | None = None
+    scopes: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
 
-    def require(self, scopes: frozenset[str]) -> None:
-        """Raise Forbidden unless one of ``scopes`` is held; admin holds them all."""
-        if self.scopes.isdisjoint(scopes) and "admin" not in self.scopes:
-            wanted, held = " or ".join(sorted(scopes)), ", ".join(sorted(self.scopes)) or "none"
-            raise Forbidden(f"this key lacks the scope {wanted}; its scopes are {held}")
+    def require(self, permission: Permission) -> None:
+        """Raise Forbidden, which names the permission and who has it, unless it is held."""
+        if permission in self.permissions:
+            return
+        roles, scopes = holders(permission)
+        held = f"its role is {self.role}" if self.role else f"its scopes are {', '.join(sorted(self.scopes)) or 'none'}"
+        raise Forbidden(
+            f"this key lacks the permission {permission}; {held}. "
+            f"The roles {', '.join(roles)} have it, and the scopes {', '.join(scopes)}",
+            permission=permission,
+            roles=roles,
+            scopes=scopes,
+        )
 
     def speak_for(self, user_id: str) -> None:
         """Raise Forbidden where the credential is bound to another user."""
@@ -35,24 +64,73 @@ class Identity(msgspec.Struct, frozen=True):
             raise Forbidden("this credential speaks for another user")
 
 
+def identity_of(key: ApiKey) -> Identity:
+    """Who a key says is asking."""
+    return Identity(
+        key_id=key.key_id,
+        name=key.name,
+        permissions=permissions_of(key.role, key.scopes),
+        user_id=key.user_id,
+        role=key.role,
+        scopes=key.scopes,
+        tags=key.tags,
+    )
+
+
+def session_token(request: web.Request) -> str | None:
+    """The session's secret that the request brings; None without a session or with a bearer key."""
+    if "Authorization" in request.headers:
+        return None
+    return request.cookies.get(SECURE_SESSION_COOKIE) or request.cookies.get(SESSION_COOKIE)
+
+
+def csrf_of(token: str) -> str:
+    """The CSRF token of the session with this secret."""
+    return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+Verify = Callable[[str], Awaitable[Identity | None]]
+
+
 class Doorkeeper:
-    """Verifies bearer keys with a short memory."""
+    """Verifies bearer keys and sessions with a short memory."""
 
-    def __init__(
-        self, verify: Callable[[str], Awaitable[Identity | None]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """``verify`` asks who a secret is; ``clock`` gives monotonic seconds."""
+    def __init__(self, verify: Verify, resume: Verify, clock: Callable[[], float] = time.monotonic) -> None:
+        """``verify`` asks whose a key is, ``resume`` whose a session; ``clock`` gives monotonic seconds."""
         self._verify = verify
-        self._remembered = Remembering(self._ask, clock)
+        self._keys = Remembering(self._ask, clock)
+        self._sessions = Remembering(resume, clock)
 
-    async def admit(self, request: web.Request, scopes: frozenset[str]) -> Identity:
-        """The identity behind the Authorization header. Raises Unauthorized, or Forbidden without one of ``scopes``."""
+    async def admit(self, request: web.Request, needs: Permission) -> Identity:
+        """Who sent the request. Raises Unauthorized, or Forbidden where the permission or the CSRF token is missing."""
         header = request.headers.get("Authorization", "")
-        identity = self._remembered.known(header) or await self._remembered.find(header)
+        identity = self._keys.known(header)
+        if identity is None:
+            token = session_token(request)
+            identity = await (self._known(header) if token is None else self._in_session(token, request))
+        if needs not in identity.permissions:
+            identity.require(needs)
+        return identity
+
+    def forget(self) -> None:
+        """Ask anew about everyone: after this worker has revoked a key or ended a session."""
+        self._keys.forget()
+        self._sessions.forget()
+
+    async def _known(self, header: str) -> Identity:
+        identity = await self._keys.find(header)
         if identity is None:
             raise Unauthorized("this API key is unknown, expired or revoked")
-        if scopes.isdisjoint(identity.scopes):
-            identity.require(scopes)
+        return identity
+
+    async def _in_session(self, token: str, request: web.Request) -> Identity:
+        identity = await self._sessions.find(token)
+        if identity is None:
+            raise Unauthorized("this session has ended; sign in again")
+        if request.method not in _SAFE:
+            given = request.headers.get(CSRF_HEADER, "")
+            if not hmac.compare_digest(given.encode(), csrf_of(token).encode()):
+                raise Forbidden(f"within a session a change needs the header {CSRF_HEADER}; GET /v1/session tells it")
         return identity
 
     async def _ask(self, header: str) -> Identity | None:
@@ -60,10 +138,6 @@ class Doorkeeper:
         if scheme.lower() != "bearer" or not secret:
             raise Unauthorized("send an API key: Authorization: Bearer <key>")
         return await self._verify(secret.strip())
-
-    def forget(self) -> None:
-        """Ask anew about every key: after this worker has revoked one."""
-        self._remembered.forget()
 
 
 DOORKEEPER = web.AppKey("doorkeeper", Doorkeeper)

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.web.auth import CSRF_HEADER, SESSION_COOKIE
 from gateway.web.operations import Operation, Parameter
+from gateway.web.permissions import holders
 
 _REFERENCE = "#/components/schemas/{name}"
 _VARIABLE = re.compile(r"{(\w+)}")
@@ -47,7 +49,15 @@ def document_of(operations: Sequence[Operation], version: str) -> dict[str, Any]
         "paths": paths,
         "components": {
             "schemas": components | {"Problem": PROBLEM_SCHEMA},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key or a token."}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key or a token."},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": SESSION_COOKIE,
+                    "description": f"A console's session; what changes something also sends {CSRF_HEADER}.",
+                },
+            },
         },
     }
 
@@ -65,17 +75,24 @@ def summary_of(op: Operation) -> tuple[str, str]:
     return first.replace("\n", " "), rest
 
 
+def needs_of(op: Operation) -> str:
+    """The permission that opens an operation, and who has it, as a sentence."""
+    if op.needs is None:
+        return "Needs no key."
+    roles, scopes = holders(op.needs)
+    return f"Needs the permission {op.needs}. Roles that have it: {', '.join(roles)}; scopes: {', '.join(scopes)}."
+
+
 def _described(op: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str, Any]:
     summary, description = summary_of(op)
-    scopes = f"Needs a key with the scope {' or '.join(sorted(op.scopes))}." if op.scopes else "Needs no key."
     described: dict[str, Any] = {
         "operationId": f"{op.method.lower()}_{'_'.join(_words(op.path))}",
         "summary": summary,
-        "description": f"{description}\n\n{scopes}".strip(),
+        "description": f"{description}\n\n{needs_of(op)}".strip(),
         "tags": [next(iter(_words(op.path)), "root")],
         "parameters": [*_path_parameters(op.path), *map(_parameter, op.parameters)],
         "responses": {str(op.status): _answer(op, schema_of), "default": _problem()},
-        "security": [{"key": []}] if op.scopes else [],
+        "security": [] if op.needs is None else [{"key": []}, {"session": []}],
     }
     if op.body is not None:
         content: dict[str, Any] = {"schema": schema_of[id(op.body)]}

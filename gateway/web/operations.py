@@ -1,7 +1,7 @@
-"""One route declared with all that is true of it: path, scopes, body, answers. OpenAPI is read off these values.
+"""One route declared with all that is true of it: path, permission, body, answers. OpenAPI is read off these values.
 
-A handler becomes reachable only through ``operation``, which names the scopes that open it; a route without a word
-on who may call it cannot be written.
+A handler becomes reachable only through ``operation``, which names the permission that opens it; only what is said to
+need none is open to everyone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from prometheus_client import Counter
 
 from gateway.web.auth import DOORKEEPER, IDENTITY
 from gateway.web.context import CONTEXT
+from gateway.web.permissions import Permission
 from gateway.web.problems import answer_for
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-EVERYONE: frozenset[str] = frozenset()
-"""The scopes of a route that asks for no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +35,15 @@ class Parameter:
 class Operation:
     """A handler, where it is mounted, who may call it, what it reads and answers.
 
+    ``needs`` is the permission that a caller must have; None opens it to everyone, without a key.
+
     ``body`` and ``answer`` are types that msgspec can describe, or None for no body; ``example`` is a body that works.
     """
 
     method: str
     path: str
     handler: Handler
-    scopes: frozenset[str]
+    needs: Permission | None = None
     body: Any = None
     answer: Any = None
     status: int = 200
@@ -57,13 +57,13 @@ class Operation:
 
         One wrapper and no middleware: on the way of a single ping each further layer would show.
         """
-        handler, scopes, path = self.handler, self.scopes, self.path
+        handler, needs, path = self.handler, self.needs, self.path
         counted: dict[int, Counter] = {}
 
         async def served(request: web.Request) -> web.StreamResponse:
             try:
-                if scopes:
-                    request[IDENTITY] = await request.app[DOORKEEPER].admit(request, scopes)
+                if needs is not None:
+                    request[IDENTITY] = await request.app[DOORKEEPER].admit(request, needs)
                 response = await handler(request)
             except ConnectionError:
                 raise
@@ -80,12 +80,16 @@ class Operation:
 
 
 def operation(
-    method: str, path: str, *, scopes: Iterable[str] = EVERYONE, **facts: Any
+    method: str, path: str, *, needs: Permission | None = None, **facts: Any
 ) -> Callable[[Handler], Operation]:
     """Declare the decorated handler as an operation; its docstring becomes the summary and description."""
+    scopes = facts.pop("scopes", ())
+    if scopes:
+        needs = Permission.READ_CATALOG if method == "GET" else Permission.ROLL_BACK
+        needs = Permission.MANAGE_KEYS if "admin" in scopes else Permission.SEND_PINGS if "ingest" in scopes else needs
 
     def declared(handler: Handler) -> Operation:
-        return Operation(method=method, path=path, handler=handler, scopes=frozenset(scopes), **facts)
+        return Operation(method=method, path=path, handler=handler, needs=needs, **facts)
 
     return declared
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.catalog.shelf import Shelves
-from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity
+from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity, identity_of
 from gateway.web.context import CONTEXT, SHELVES, Context
 from gateway.web.problems import nothing_here
 from gateway.web.tokens import Tokens, looks_like_token
@@ -31,11 +31,15 @@ def application(context: Context) -> web.Application:
         if tokens is not None and looks_like_token(secret):
             return tokens.identify(secret)
         key = await context.store.api_keys.verify(secret)
-        return None if key is None else Identity(key.key_id, key.name, key.scopes, key.user_id)
+        return None if key is None else identity_of(key)
+
+    async def resume(token: str) -> Identity | None:
+        session = await context.store.sessions.find(token)
+        return None if session is None else identity_of(session[0])
 
     app[CONTEXT] = context
     app[SHELVES] = Shelves()
-    app[DOORKEEPER] = Doorkeeper(verify)
+    app[DOORKEEPER] = Doorkeeper(verify, resume)
     return app
 
 

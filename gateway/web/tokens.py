@@ -13,6 +13,7 @@ import jwt
 from gateway.errors import ConfigError, Unauthorized
 from gateway.logs import Log
 from gateway.web.auth import Identity
+from gateway.web.permissions import permissions_of
 
 ALGORITHMS = frozenset({"HS256", "RS256", "ES256"})
 LEEWAY_S = 30
@@ -54,9 +55,13 @@ class Tokens:
             raise Unauthorized("the token has expired; fetch a new one") from None
         except jwt.InvalidTokenError as error:
             raise Unauthorized(f"the token is not good: {error}") from None
-        asked = str(claims.get("scope", "ingest")).split()
+        scopes = SCOPES & set(str(claims.get("scope", "ingest")).split())
         return Identity(
-            key_id=f"token:{key.key_id or ''}", name="token", scopes=SCOPES & set(asked), user_id=str(claims["sub"])
+            key_id=f"token:{key.key_id or ''}",
+            name="token",
+            permissions=permissions_of(None, scopes),
+            user_id=str(claims["sub"]),
+            scopes=scopes,
         )
 
     def _key_of(self, token: str) -> jwt.PyJWK:
