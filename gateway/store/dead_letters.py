@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from gateway.store.scripts import BURY, REPLAY_DEAD
 
 MAX_PER_PARTITION: Final = 1_000
 """Dead letters kept per partition, about a megabyte; the oldest make room."""
+_LETTER_ID: Final = re.compile(r"([0-9]{1,6}):([0-9]{1,15}-[0-9]{1,15})")
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -69,13 +71,20 @@ class DeadLetters:
 
     async def replay(self, letter_ids: Sequence[str]) -> int:
         """Put letters back into the outbox; answers how many were still there."""
-        calls = []
-        for letter_id in letter_ids:
-            partition, _, stream_id = letter_id.partition(":")
-            if partition.isdecimal() and int(partition) in self._partitions and stream_id:
-                calls.append(([keys.outbox(int(partition)), keys.dead_letters(int(partition))], [stream_id]))
+        places = self._places(letter_ids)
+        calls = [([keys.outbox(p), keys.dead_letters(p)], [stream_id]) for p, stream_id in places]
         return sum(await self._connection.run_many(REPLAY_DEAD, calls))
+
+    async def discard(self, letter_ids: Sequence[str]) -> int:
+        """Forget letters for good; answers how many were still there."""
+        places = self._places(letter_ids)
+        return sum(await self._connection.batch([("XDEL", keys.dead_letters(p), stream_id) for p, stream_id in places]))
 
     async def depth(self) -> int:
         """How many there are."""
         return sum(await self._connection.batch([("XLEN", keys.dead_letters(p)) for p in self._partitions]))
+
+    def _places(self, letter_ids: Sequence[str]) -> list[tuple[int, str]]:
+        """Partition and stream id of each that is spelled as ours are; others cannot be here."""
+        found = (_LETTER_ID.fullmatch(letter_id) for letter_id in letter_ids)
+        return [(int(one[1]), one[2]) for one in found if one and int(one[1]) in self._partitions]

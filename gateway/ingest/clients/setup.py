@@ -9,6 +9,7 @@ import base64
 from urllib.parse import urlencode
 
 import msgspec
+import segno
 
 from gateway.ingest.clients.calls import Source
 
@@ -17,11 +18,15 @@ HTTP_MODE = 3
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The address that the client sends to; ``link`` opens the app ready to use, "" where it knows no such link."""
+    """The address that the client sends to; ``link`` opens the app ready to use, "" where it knows no such link.
+
+    ``qr`` is the link, or else the address, as a QR code for a phone to read: an SVG image as a data URI.
+    """
 
     url: str
     link: str
     hint: str
+    qr: str
 
 
 _HINTS = {
@@ -40,7 +45,9 @@ _HINTS = {
 def setup_of(source: Source, secret: str, origin: str) -> Setup:
     """How to set the client up; ``origin`` is where phones reach the gateway, such as https://geo.example."""
     url = f"{origin.rstrip('/')}/ingest/{secret}/{source.kind}"
-    return Setup(url, _link(source, url), _HINTS[source.kind])
+    link = _link(source, url)
+    qr = segno.make(link or url, error="l").svg_data_uri(scale=4, border=2, light="white")
+    return Setup(url, link, _HINTS[source.kind], qr)
 
 
 def _link(source: Source, url: str) -> str:

@@ -98,6 +98,7 @@ async def test_setup_links_open_the_app_ready_to_use(http: Http) -> None:
     assert settings["encryptionKey"] == "k3y"
     link = (await added(http, "overland", user_id="jane"))["setup"]["link"]
     assert link.startswith("overland://setup?url=http")
+    assert setup["qr"].startswith("data:image/svg+xml")
     assert link.endswith("device_id=jane")
 
 
