@@ -11,18 +11,20 @@ from msgspec import Meta
 from gateway.clock import now_ms
 from gateway.delivery.job import PushJob, push_id_for
 from gateway.delivery.preview import Preview, previews
+from gateway.ops import audit
 from gateway.store.dead_letters import DeadLetter
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, page_limit
 from gateway.web.faults import decode_document
 from gateway.web.operations import Parameter, operation
+from gateway.web.permissions import Permission
 from rules.model import Action, Message
 
 MAX_PREVIEW_BYTES = 64_000
 """Largest message that is previewed; sixteen times what any platform takes."""
 MAX_REPLAYED = 1000
-"""Most dead letters tried again in one request."""
+"""Most dead letters tried again, or forgotten, in one request."""
 
 
 class ButtonDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +92,18 @@ class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ids: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_REPLAYED)]
 
 
+class DiscardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which dead letters to forget."""
+
+    ids: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_REPLAYED)]
+
+
+class DiscardAnswer(msgspec.Struct, frozen=True):
+    """How many of them were still there and are forgotten."""
+
+    discarded: int
+
+
 class ReplayAnswer(msgspec.Struct, frozen=True):
     """How many of them were still there and are in the outbox again."""
 
@@ -99,7 +113,7 @@ class ReplayAnswer(msgspec.Struct, frozen=True):
 @operation(
     "POST",
     "/v1/messages/preview",
-    scopes=("ops",),
+    needs=Permission.SIMULATE,
     body=PreviewRequest,
     answer=PreviewAnswer,
     example={"message": {"title": "Two for one", "body": "Until noon."}},
@@ -129,7 +143,7 @@ async def preview_message(request: web.Request) -> web.StreamResponse:
 @operation(
     "GET",
     "/v1/dead-letters",
-    scopes=("ops",),
+    needs=Permission.READ_DELIVERIES,
     answer=DeadLetterList,
     parameters=(Parameter("limit", "Most items, at most 1,000.", {"type": "integer"}),),
 )
@@ -144,7 +158,7 @@ async def list_dead_letters(request: web.Request) -> web.StreamResponse:
 @operation(
     "POST",
     "/v1/dead-letters/replay",
-    scopes=("ops",),
+    needs=Permission.REPLAY_DELIVERIES,
     body=ReplayRequest,
     answer=ReplayAnswer,
     example={"ids": ["7:1767225600000-0"]},
@@ -152,10 +166,28 @@ async def list_dead_letters(request: web.Request) -> web.StreamResponse:
 async def replay_dead_letters(request: web.Request) -> web.StreamResponse:
     """Put dead letters back into the outbox. One that has expired is given up again at once."""
     wanted = decode_document(await read_body(request, MAX_PREVIEW_BYTES), ReplayRequest)
-    return json_answer(ReplayAnswer(await request.app[CONTEXT].store.dead_letters.replay(wanted.ids)))
+    replayed = await request.app[CONTEXT].store.dead_letters.replay(wanted.ids)
+    await audit.record(request, "replay", "dead-letters", after=ReplayAnswer(replayed))
+    return json_answer(ReplayAnswer(replayed))
 
 
-OPERATIONS = (preview_message, list_dead_letters, replay_dead_letters)
+@operation(
+    "POST",
+    "/v1/dead-letters/discard",
+    needs=Permission.REPLAY_DELIVERIES,
+    body=DiscardRequest,
+    answer=DiscardAnswer,
+    example={"ids": ["7:1767225600000-0"]},
+)
+async def discard_dead_letters(request: web.Request) -> web.StreamResponse:
+    """Forget dead letters for good. Their cooldowns and caps stay as giving them up left them."""
+    wanted = decode_document(await read_body(request, MAX_PREVIEW_BYTES), DiscardRequest)
+    discarded = await request.app[CONTEXT].store.dead_letters.discard(wanted.ids)
+    await audit.record(request, "discard", "dead-letters", after=DiscardAnswer(discarded))
+    return json_answer(DiscardAnswer(discarded))
+
+
+OPERATIONS = (preview_message, list_dead_letters, replay_dead_letters, discard_dead_letters)
 
 
 def _shown(letter: DeadLetter, user: str) -> DeadLetterDocument:

@@ -73,6 +73,17 @@ async def test_pushes_that_were_given_up_are_listed_with_their_reason_and_tried_
     assert (await http.call("GET", "/v1/dead-letters"))[1] == {"items": [], "total": 0}
 
 
+async def test_a_push_that_was_given_up_is_forgotten_when_it_is_discarded(http: Http) -> None:
+    await bury(http, "ann")
+    (letter,) = (await http.call("GET", "/v1/dead-letters"))[1]["items"]
+    status, answer = await http.call("POST", "/v1/dead-letters/discard", {"ids": [letter["id"], "0:1-1", "1:x", "0"]})
+    assert (status, answer) == (200, {"discarded": 1})
+    assert (await http.call("GET", "/v1/dead-letters"))[1] == {"items": [], "total": 0}
+    assert await http.gateway.context.store.outbox.depth() == 0
+    (entry, *_) = (await http.call("GET", "/v1/audit"))[1]["items"]
+    assert (entry["action"], entry["what"], entry["after"]) == ("discard", "dead-letters", {"discarded": 1})
+
+
 async def test_dead_letters_need_the_scope_ops(http: Http) -> None:
     key = await http.new_key("ingest")
     assert (await http.call("GET", "/v1/dead-letters", key=key))[0] == 403
