@@ -1,6 +1,7 @@
-"""Writes what the code knows best: docs/reference.md and deploy/settings.example.toml (``make docs``).
+"""Writes what the code knows best (``make docs``): the reference, the example settings, who may do what.
 
-Settings, metrics and error codes are read from where they are declared; tests/test_docs.py holds both files to it.
+Settings, metrics, error codes and permissions are read from where they are declared; tests/test_docs.py holds every
+file to it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway import cli, errors
+from gateway import cli, errors, ingest, ops
 from gateway.metrics import Metrics
 from gateway.settings import ENVIRONMENT_PREFIX, Settings
+from gateway.web.permissions import ADMIN, MEANING, ROLES, SCOPES
 
 TREE = Path(__file__).parents[1]
 
@@ -110,7 +112,40 @@ def _toml(value: Any) -> str:
     return f'"{value}"'
 
 
-OUTPUTS = {"docs/reference.md": reference, "deploy/settings.example.toml": example_settings}
+BELOW = "do not edit below this line.\n"
+"""What ends the part of docs/roles.md that people write."""
+
+
+def roles() -> str:
+    """docs/roles.md with its tables anew: which role and scope has which permission, and what each opens."""
+    written, line, _ = (TREE / "docs" / "roles.md").read_text(encoding="utf-8").partition(BELOW)
+    return written + line + "\n".join(["", *_permissions(), "", *_operations()]) + "\n"
+
+
+def _permissions() -> Iterator[str]:
+    sets = [*ROLES.items(), *((name, held) for name, held in SCOPES.items() if name != ADMIN)]
+    yield f"| permission | to | {' | '.join(f'`{name}`' for name, _ in sets)} |"
+    yield f"|---|---|{':-:|' * len(sets)}"
+    for permission, meaning in MEANING.items():
+        yield f"| `{permission}` | {meaning} | {' | '.join('●' if permission in held else '' for _, held in sets)} |"
+    yield ""
+    yield f"The roles come first, then the scopes {', '.join(f'`{name}`' for name in SCOPES if name != ADMIN)}; the"
+    yield f"scope `{ADMIN}` has what the role has."
+
+
+def _operations() -> Iterator[str]:
+    served = sorted([*ingest.OPERATIONS, *ops.OPERATIONS], key=lambda op: (op.path, op.method))
+    yield "| operation | needs |"
+    yield "|---|---|"
+    for op in served:
+        yield f"| `{op.method} {op.path}` | {'no key' if op.needs is None else f'`{op.needs}`'} |"
+
+
+OUTPUTS = {
+    "docs/reference.md": reference,
+    "deploy/settings.example.toml": example_settings,
+    "docs/roles.md": roles,
+}
 """Each file by its path from the top folder, and what writes it."""
 
 

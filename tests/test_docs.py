@@ -24,7 +24,7 @@ def reference() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("path", ["docs/reference.md", "deploy/settings.example.toml"])
+@pytest.mark.parametrize("path", ["docs/reference.md", "deploy/settings.example.toml", "docs/roles.md"])
 def test_what_is_written_from_the_code_is_in_step_with_it(reference: ModuleType, path: str) -> None:
     assert (TREE / path).read_text(encoding="utf-8") == reference.OUTPUTS[path](), "run: make docs"
 

@@ -22,6 +22,7 @@ from gateway.ops import (
     policy,
     reference,
     reports,
+    session,
     tagging,
     users,
 )
@@ -48,6 +49,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *history.OPERATIONS,
     *audit.OPERATIONS,
     *keys.OPERATIONS,
+    *session.OPERATIONS,
     *health.OPERATIONS,
     *reference.OPERATIONS,
 )

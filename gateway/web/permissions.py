@@ -17,6 +17,7 @@ class Permission(StrEnum):
     SEND_PINGS = "pings:send"
     REPORT_EVENTS = "events:report"
     USE_INBOX = "inbox:use"
+    SIGN_IN = "console:use"
     READ_CATALOG = "catalog:read"
     ROLL_BACK = "catalog:rollback"
     WRITE_GEOFENCES = "geofences:write"
@@ -44,6 +45,7 @@ MEANING: Final[Mapping[Permission, str]] = {
     Permission.SEND_PINGS: "send pings",
     Permission.REPORT_EVENTS: "report what users did, and what became of pushes",
     Permission.USE_INBOX: "show a user the offers that wait in the app",
+    Permission.SIGN_IN: "sign in to the console",
     Permission.READ_CATALOG: "see geofences, offers, policy, code pools, imports and earlier versions",
     Permission.ROLL_BACK: "return the catalog to an earlier version",
     Permission.WRITE_GEOFENCES: "put, import, tag and delete geofences",
@@ -74,6 +76,7 @@ ADMIN: Final = "admin"
 _EVERYTHING: Final = frozenset(Permission)
 _LOOKING: Final = frozenset(
     {
+        Permission.SIGN_IN,
         Permission.READ_CATALOG,
         Permission.SIMULATE,
         Permission.READ_REPORTS,
@@ -90,7 +93,8 @@ ROLES: Final[Mapping[str, frozenset[Permission]]] = {
     "store_ops": _LOOKING | {Permission.WRITE_GEOFENCES, Permission.PAUSE_OFFERS},
     "marketer": _LOOKING | {Permission.WRITE_OFFERS, Permission.PAUSE_OFFERS, Permission.WRITE_CODES},
     "approver": _LOOKING | {Permission.APPROVE_OFFERS, Permission.PAUSE_OFFERS},
-    "privacy": _PERSONAL | {Permission.READ_CATALOG, Permission.READ_DECISIONS, Permission.READ_AUDIT},
+    "privacy": _PERSONAL
+    | {Permission.SIGN_IN, Permission.READ_CATALOG, Permission.READ_DECISIONS, Permission.READ_AUDIT},
     ADMIN: _EVERYTHING,
 }
 """What people are. Only who writes nothing else approves; only store operations are bound to tags."""
