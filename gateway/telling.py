@@ -44,6 +44,7 @@ async def tell(store: Store, metrics: Metrics, told: Told) -> None:
     transitions = [(user_id, t) for user_id, move in told.moved.items() for t in move.transitions]
     for kind, count in Counter(transition.kind for _, transition in transitions).items():
         metrics.transitions.labels(kind).inc(count)
+    store.traffic.note(transitions, told.decisions)
     visits = [
         (user_id, t.geofence_id, t.entered_at_ms or t.at_ms)
         for user_id, t in transitions

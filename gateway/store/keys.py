@@ -141,6 +141,31 @@ def offer_statistics(offer_id: str, day: str) -> str:
     return f"gp:{{s:{offer_id}}}:day:{day}"
 
 
+def traffic(day: str, geofence_id: str) -> str:
+    """HyperLogLog of the users who entered a geofence on a UTC day (YYYYMMDD)."""
+    return f"gp:{{traffic}}:{day}:at:{geofence_id}"
+
+
+def traffic_everywhere(day: str) -> str:
+    """HyperLogLog of the users who entered any geofence on a UTC day."""
+    return f"gp:{{traffic}}:{day}:everywhere"
+
+
+def traffic_consent(day: str, what: str) -> str:
+    """HyperLogLog of the users who were asked for consent (``asked``), or had given it (``willing``), on a UTC day."""
+    return f"gp:{{traffic}}:{day}:{what}"
+
+
+def traffic_hours(day: str) -> str:
+    """Hash of a UTC day's hours to entries into any geofence."""
+    return f"gp:{{traffic}}:{day}:hours"
+
+
+def traffic_union(day: str, digest: str) -> str:
+    """HyperLogLog of the users who entered any of some geofences, named by digest, on a UTC day."""
+    return f"gp:{{traffic}}:{day}:any:{digest}"
+
+
 def of_user(partition: int, user_id: str) -> tuple[str, ...]:
     """Every key that holds something of one user under his own name."""
     parts = (presence, pushes, profile, behaviour, outcomes, traces, deferred, inbox)

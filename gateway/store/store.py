@@ -34,6 +34,7 @@ from gateway.store.seal import Seal
 from gateway.store.sessions import Sessions
 from gateway.store.statistics import Statistics
 from gateway.store.traces import Traces
+from gateway.store.traffic import Traffic
 
 LAYOUT = 1
 """Grows when keys change their shape, so that an older gateway refuses newer data and a newer one can migrate."""
@@ -67,6 +68,7 @@ class Store:
     sessions: Sessions
     activity: Activity
     statistics: Statistics
+    traffic: Traffic
 
     @classmethod
     async def open(cls, settings: Settings) -> Store:
@@ -152,10 +154,12 @@ class Store:
             ),
             activity=Activity(connection, pseudonyms),
             statistics=Statistics(connection),
+            traffic=Traffic(connection, pseudonyms),
         )
         await store.outbox.prepare()
         await present.start()
         store.statistics.start()
+        store.traffic.start()
         store.rescue.start()
         return store
 
@@ -168,6 +172,7 @@ class Store:
         try:
             await self.rescue.stop()
             await self.present.stop()
+            await self.traffic.stop()
             await self.statistics.stop()
         finally:
             try:
