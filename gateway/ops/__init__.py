@@ -24,10 +24,12 @@ from gateway.ops import (
     reports,
     session,
     tagging,
+    tiles,
     users,
 )
 from gateway.ops.activity import FEED, Feed
 from gateway.ops.import_jobs import JOBS, ImportJobs
+from gateway.ops.tiles import TILES, Tiles
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Operation, serve
 
@@ -36,6 +38,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *import_jobs.OPERATIONS,
     *tagging.OPERATIONS,
     *geofences.OPERATIONS,
+    *tiles.OPERATIONS,
     *offers.OPERATIONS,
     *codes.OPERATIONS,
     *policy.OPERATIONS,
@@ -60,6 +63,7 @@ def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
     feed = app[FEED] = Feed(app[CONTEXT])
     jobs = app[JOBS] = ImportJobs(app[CONTEXT])
+    app[TILES] = Tiles()
     serve(app, OPERATIONS)
 
     async def end(_app: web.Application) -> None:
