@@ -17,7 +17,13 @@ from aiohttp import web
 DIST: Final = Path(__file__).parent / "dist"
 """Where ``npm run build`` leaves the console."""
 
-PAGES: Final = ("", "geofences", "offers", "simulator", "reports", "users", "settings")
+SETTINGS: Final = ("versions", "audit", "letters", "codes", "phones", "keys")
+"""The parts of the settings that have an address of their own."""
+
+PAGES: Final = (
+    *("", "geofences", "offers", "simulator", "reports", "users", "settings"),
+    *(f"settings/{part}" for part in SETTINGS),
+)
 """The addresses below /console/ that the page itself draws."""
 
 _POLICY: Final = (

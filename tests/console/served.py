@@ -11,9 +11,13 @@ from urllib.parse import quote
 import aiohttp
 
 from gateway import app
+from gateway.clock import now_ms
 from gateway.settings import Settings
+from gateway.store.claims import ClaimCandidate, ClaimRequest
 from gateway.store.connection import Connection
+from gateway.store.store import Store
 from tests.console.canned import GROUND, real_stores
+from tests.gateway.delivery.jobs import a_job
 
 STORES = 40
 
@@ -25,6 +29,7 @@ class Served:
     session: aiohttp.ClientSession
     url: str
     key: str
+    store: Store
 
     async def call(self, method: str, path: str, document: Any = None) -> tuple[int, Any]:
         """Status and JSON body (None where there is none)."""
@@ -36,6 +41,15 @@ class Served:
         """The stored geofence, or None."""
         status, feature = await self.call("GET", f"/v1/geofences/{quote(geofence_id, safe='')}")
         return dict(feature) if status == 200 else None
+
+    async def bury(self, user_id: str, reason: str) -> None:
+        """Claim a push for a user and give it up."""
+        job = a_job(user_id)
+        ids = {"push_id": job.push_id, "offer_id": job.offer_id, "geofence_id": job.geofence_id}
+        candidate = ClaimCandidate(**ids, brand="", limits=(), entry=job.encode())
+        await self.store.claims.claim(ClaimRequest(user_id=user_id, at_ms=now_ms(), candidates=(candidate,)))
+        entries = await self.store.outbox.read("test", 1, 1000)
+        await self.store.dead_letters.bury([(entry, reason) for entry in entries])
 
     def address(self, page: str) -> str:
         """A page's address that signs in."""
@@ -51,7 +65,7 @@ async def serving(redis_url: str, **settings: Any) -> AsyncIterator[Served]:
     wanted = Settings(redis_url=redis_url, port=0, partitions=4, ground_file=GROUND, activity_min_users=1, **settings)
     async with app.running(wanted) as gateway, aiohttp.ClientSession() as session:
         assert gateway.new_admin_key is not None
-        served = Served(session, gateway.url, gateway.new_admin_key)
+        served = Served(session, gateway.url, gateway.new_admin_key, gateway.context.store)
         stores = {"type": "FeatureCollection", "features": real_stores(STORES)}
         status, answer = await served.call("POST", "/v1/geofences/import", stores)
         assert status == 200, answer

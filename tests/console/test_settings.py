@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -37,7 +39,7 @@ async def test_policy_that_cannot_be_is_refused_at_its_field(page: Page, served:
 
 async def test_key_is_made_shown_once_and_revoked(page: Page, served: Served) -> None:
     """A new key's secret works and is shown once; a revoked key is gone from the list."""
-    await page.goto(served.address("settings"))
+    await page.goto(served.address("settings/keys"))
     await page.get_by_label("New key for").fill("Android app")
     await page.get_by_role("button", name="Make the key").click()
     await expect(page.get_by_text("The key of Android app")).to_be_visible()
@@ -57,7 +59,7 @@ async def test_key_is_made_shown_once_and_revoked(page: Page, served: Served) ->
 async def test_key_without_admin_sees_no_keys(page: Page, served: Served) -> None:
     """Signed in with scope ops, the page says what is missing instead of failing."""
     _, made = await served.call("POST", "/v1/keys", {"name": "console", "scopes": ["ops"]})
-    await page.goto(f"{served.url}/console/settings#key={made['secret']}")
+    await page.goto(f"{served.url}/console/settings/keys#key={made['secret']}")
     await expect(page.get_by_role("region", name="API keys")).to_contain_text("Sign in with a key of scope admin")
 
 
@@ -69,9 +71,92 @@ async def test_catalog_goes_back_to_what_it_was(page: Page, served: Served) -> N
         "properties": {"radius_m": 50},
     }
     assert (await served.call("PUT", "/v1/geofences/mistake", store))[0] == 200
-    await page.goto(served.address("settings"))
-    history = page.get_by_role("region", name="History")
-    await history.get_by_role("button", name="Go back to this").first.click()
-    await page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    await page.goto(served.address("settings/versions"))
+    versions = page.get_by_role("region", name="Versions")
+    await versions.get_by_role("button", name="Go back to this").first.click()
+    question = page.get_by_role("dialog")
+    await expect(question).to_contain_text("1 geofence")
+    await question.get_by_role("button", name="Go back").click()
     await expect(page.get_by_text("Done. It is live")).to_be_visible()
     assert await served.geofence("mistake") is None
+
+
+async def test_version_shows_what_changed_in_it(page: Page, served: Served) -> None:
+    """A version names the documents that it changed, and each shows its members before and after."""
+    offer = {"name": "Soup", "targets": {"all": True}, "trigger": {"type": "enter"}}
+    for title in ("Soup of the day", "Soup for two"):
+        document = offer | {"messages": {"en": {"title": title, "body": "Come in."}}}
+        assert (await served.call("PUT", "/v1/offers/soup", document))[0] == 200
+    await page.goto(served.address("settings/versions"))
+    await page.get_by_role("button", name="What changed in version").first.click()
+    changed = page.get_by_role("listitem").filter(has_text="changed Offer Soup")
+    await changed.locator("summary").click()
+    row = changed.get_by_role("row").filter(has_text="/messages/en/title")
+    await expect(row.locator("del")).to_have_text("Soup of the day")
+    await expect(row.locator("ins")).to_have_text("Soup for two")
+
+
+async def test_audit_log_tells_who_did_what_before_and_after(page: Page, served: Served) -> None:
+    """The audit log has each change with who made it, what it was and what it became; it can be searched."""
+    assert (await served.call("PUT", "/v1/policy", {"max_accuracy_m": 50}))[0] == 200
+    assert (await served.call("PUT", "/v1/policy", {"max_accuracy_m": 60}))[0] == 200
+    await page.goto(served.address("settings/audit"))
+    await page.get_by_label("Find in the log").fill("polic")
+    newest = page.get_by_role("region", name="Audit log").get_by_role("listitem").first
+    await expect(newest).to_contain_text("first admin")
+    await newest.get_by_role("button", name="Before and after").click()
+    row = newest.get_by_role("row").filter(has_text="/max_accuracy_m")
+    await expect(row.locator("del")).to_have_text("50")
+    await expect(row.locator("ins")).to_have_text("60")
+
+
+async def test_dead_letters_are_tried_again_or_discarded(page: Page, served: Served) -> None:
+    """Pushes that were given up are listed by reason; some are sent again, the rest forgotten after a question."""
+    for user_id in ("ann", "ben"):
+        await served.bury(user_id, "terminal: apns Unregistered")
+    await page.goto(served.address("settings/letters"))
+    letters = page.get_by_role("region", name="Dead letters")
+    await expect(letters.get_by_role("listitem")).to_have_count(2)
+    await expect(letters.get_by_role("listitem").first).to_contain_text("terminal: apns Unregistered")
+    await letters.get_by_role("listitem").first.get_by_role("checkbox").check()
+    await letters.get_by_role("button", name="Try one again").click()
+    await expect(page.get_by_text("One push is being tried again.")).to_be_visible()
+    await expect(letters.get_by_role("listitem")).to_have_count(1)
+    await letters.get_by_label("All 1").check()
+    await letters.get_by_role("button", name="Discard").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+    await expect(letters).to_contain_text("None.")
+    assert (await served.call("GET", "/v1/dead-letters"))[1]["total"] == 0
+
+
+async def test_pool_of_codes_is_filled_from_a_file(page: Page, served: Served, tmp_path: Path) -> None:
+    """A text file of codes fills a pool; what is left is shown, and what was there already is said."""
+    path = tmp_path / "codes.txt"
+    path.write_text("\n".join(f"WINTER-{number}" for number in range(2_000)))
+    await page.goto(served.address("settings/codes"))
+    for said in ("2,000 codes added to winter.", "0 codes added to winter. 2,000 were there already."):
+        await page.get_by_label("Pool", exact=True).fill("winter")
+        await page.get_by_label("File of codes").set_input_files(path)
+        await page.get_by_role("button", name="Add the codes").click()
+        await expect(page.get_by_text(said)).to_be_visible()
+    await expect(page.get_by_role("listitem").filter(has_text="winter")).to_contain_text("2,000 of 2,000 left")
+
+
+async def test_phone_is_let_in_by_a_qr_code(page: Page, served: Served) -> None:
+    """A phone's app gets an address of its own, shown once with its QR code; removed, it is let in no more."""
+    await page.goto(served.address("settings/phones"))
+    await page.get_by_label("Name").fill("Jane's phone")
+    await page.get_by_label("User id").fill("jane")
+    await page.get_by_role("button", name="Let it in").click()
+    code = page.get_by_role("img", name="QR code that sets up the app")
+    await expect(code).to_be_visible()
+    assert await code.evaluate("image => image.naturalWidth > 0")
+    address = await page.locator(".set-up pre").first.inner_text()
+    fix = {"_type": "location", "lat": 60.17, "lon": 24.94, "tst": 1_800_000_000, "acc": 5}
+    async with served.session.post(address, json=fix) as answer:
+        assert answer.status == 200
+    await page.get_by_role("button", name="Remove Jane's phone").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    await expect(page.get_by_text("Removed.")).to_be_visible()
+    async with served.session.post(address, json=fix) as answer:
+        assert answer.status == 401

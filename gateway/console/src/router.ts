@@ -1,20 +1,24 @@
 // Which page is shown: real addresses below /console/, moved between without loading the document again.
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 
 const ROOT = "/console/";
 
-export const page = signal(pageOf(location.pathname));
+const address = signal(pathOf(location.pathname));
 
-addEventListener("popstate", () => (page.value = pageOf(location.pathname)));
+/** The page, and the part of it where it has several: "settings" and "audit" at /console/settings/audit. */
+export const page = computed(() => address.value.split("/")[0]!);
+export const part = computed(() => address.value.split("/")[1] ?? "");
+
+addEventListener("popstate", () => (address.value = pathOf(location.pathname)));
 
 export function addressOf(name: string): string {
   return ROOT + name;
 }
 
 export function go(name: string): void {
-  if (name !== page.value) history.pushState(null, "", addressOf(name));
-  page.value = name;
+  if (name !== address.value) history.pushState(null, "", addressOf(name));
+  address.value = name;
 }
 
 /** A click handler for links to pages, leaving new tabs and windows to the browser. */
@@ -24,6 +28,6 @@ export function follow(event: MouseEvent, name: string): void {
   go(name);
 }
 
-function pageOf(path: string): string {
+function pathOf(path: string): string {
   return path.startsWith(ROOT) ? path.slice(ROOT.length).replace(/\/$/, "") : "";
 }

@@ -50,9 +50,7 @@ export async function call<T>(path: string, request: Request = {}): Promise<Answ
 
 /** Sends one request and answers with the response once its status is known to be a success. */
 export async function send(path: string, request: Request = {}): Promise<Response> {
-  const headers = new Headers({ Accept: "application/json" });
-  const secret = request.as ?? key.value;
-  if (secret) headers.set("Authorization", `Bearer ${secret}`);
+  const headers = authorise(new Headers({ Accept: "application/json" }), request.method ?? "GET", request.as);
   if (request.ifMatch) headers.set("If-Match", request.ifMatch);
   if (request.ifNoneMatch) headers.set("If-None-Match", request.ifNoneMatch);
   const hasJson = request.json !== undefined;
@@ -75,6 +73,16 @@ export async function send(path: string, request: Request = {}): Promise<Respons
   return response;
 }
 
+/** What was asked for, or the gateway's refusal as a value, for pages that show it in its place. */
+export async function attempted<T>(deed: () => Promise<T>): Promise<T | Problem> {
+  try {
+    return await deed();
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}
+
 /** Every item of a paged list, page by page as it arrives. */
 export async function* pages<T>(path: string, pageSize: number): AsyncGenerator<T[]> {
   let cursor: string | null = null;
@@ -92,7 +100,13 @@ interface Page<T> {
   next_cursor?: string | null;
 }
 
-function unreachable(): Problem {
+/** Adds to `headers` what says who asks. */
+export function authorise(headers: Headers, _method: string, secret = key.value): Headers {
+  if (secret) headers.set("Authorization", `Bearer ${secret}`);
+  return headers;
+}
+
+export function unreachable(): Problem {
   return new Problem(
     0,
     "unreachable",
@@ -102,18 +116,17 @@ function unreachable(): Problem {
 }
 
 async function problemOf(response: Response): Promise<Problem> {
-  const text = await response.text();
+  return problemFrom(response.status, response.statusText, await response.text());
+}
+
+/** The problem in a refusal's body, or advice by its status where the body is none. */
+export function problemFrom(status: number, statusText: string, text: string): Problem {
   try {
     const said = JSON.parse(text) as Partial<Problem> & { errors?: DocumentFault[] };
-    return new Problem(
-      response.status,
-      said.code ?? "unknown",
-      said.title ?? response.statusText,
-      said.detail ?? advice(response.status),
-      said.errors ?? [],
-    );
+    const { code = "unknown", title = statusText, detail = advice(status), errors = [] } = said;
+    return new Problem(status, code, title, detail, errors);
   } catch {
-    return new Problem(response.status, "unknown", response.statusText || "Refused", advice(response.status));
+    return new Problem(status, "unknown", statusText || "Refused", advice(status));
   }
 }
 

@@ -1,11 +1,11 @@
 // All geofences, found by name, id or tag, and the ways to make new ones.
 
 import { computed } from "@preact/signals";
-import { useRef } from "preact/hooks";
 import type { GeofenceFeature } from "../api/types";
 import { geofences, load, loading } from "../catalog";
 import { count } from "../format";
 import { Empty, Trouble } from "../ui/empty";
+import { FileButton } from "../ui/file";
 import { take } from "./job";
 import { open, search, type Tool, tool } from "./state";
 
@@ -23,7 +23,13 @@ export function List() {
       <header class="panel-head tools">
         <ToolButton name="area" label="Draw area" />
         <ToolButton name="circle" label="Draw circle" />
-        <FileButton />
+        <FileButton
+          look="quiet"
+          text="Import…"
+          label="File to import"
+          accept=".geojson,.json,.geojsonl,.ndjson,.csv"
+          take={(file) => void take(file)}
+        />
       </header>
       {tool.value === "look" ? <Search /> : <DrawHelp />}
       <Results />
@@ -37,29 +43,6 @@ function ToolButton({ name, label }: { name: Tool; label: string }) {
     <button class="quiet" type="button" aria-pressed={isActive} onClick={() => (tool.value = isActive ? "look" : name)}>
       {label}
     </button>
-  );
-}
-
-function FileButton() {
-  const input = useRef<HTMLInputElement>(null);
-  const onChange = (): void => {
-    const file = input.current?.files?.[0];
-    if (file) void take(file);
-  };
-  return (
-    <>
-      <button class="quiet" type="button" onClick={() => input.current?.click()}>
-        Import…
-      </button>
-      <input
-        ref={input}
-        hidden
-        type="file"
-        aria-label="File to import"
-        accept=".geojson,.json,.geojsonl,.ndjson,.csv"
-        onChange={onChange}
-      />
-    </>
   );
 }
 

@@ -1,11 +1,12 @@
 // Who may call the API: keys are made, shown once, and revoked.
 
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { dateAndYear } from "../format";
 import { confirmed } from "../ui/confirm";
 import { Command } from "../ui/empty";
 import { TextField } from "../ui/field";
-import { type ApiKey, keys, made, makeKey, revoke } from "./state";
+import { type ApiKey, keys, listKeys, made, makeKey, revoke } from "./state";
 
 const SCOPES: readonly [string, string][] = [
   ["ingest", "Apps: send pings and register devices"],
@@ -15,6 +16,7 @@ const SCOPES: readonly [string, string][] = [
 ];
 
 export function Keys() {
+  useEffect(() => void listKeys(), []);
   if (keys.value === null) return null;
   return (
     <section class="card" aria-label="API keys">

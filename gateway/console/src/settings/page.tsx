@@ -1,21 +1,63 @@
-// Settings: what the brand asks of every push, and who holds a key.
+// Settings: what the brand asks of every push, who is let in, and what was done.
 
-import { useEffect } from "preact/hooks";
+import type { ComponentType } from "preact";
 import "../styles/settings.css";
-import { History } from "./history";
+import { addressOf, follow, part } from "../router";
+import { AuditLog } from "./audit";
+import { Codes } from "./codes";
+import { DeadLetters } from "./letters";
 import { Keys } from "./keys";
+import { Phones } from "./phones";
 import { Policy } from "./policy";
-import { load } from "./state";
+import { Versions } from "./versions";
+
+interface Part {
+  name: string;
+  title: string;
+  about: string;
+  Part: ComponentType;
+}
+
+const PARTS: readonly [Part, ...Part[]] = [
+  { name: "", title: "Policy", about: "What holds for every push", Part: Policy },
+  { name: "versions", title: "Versions", about: "What changed, and the way back", Part: Versions },
+  { name: "audit", title: "Audit log", about: "Who did what, before and after", Part: AuditLog },
+  { name: "letters", title: "Dead letters", about: "Pushes that were given up", Part: DeadLetters },
+  { name: "codes", title: "Codes", about: "Pools that offers draw from", Part: Codes },
+  { name: "phones", title: "Phones", about: "Apps that people already have", Part: Phones },
+  { name: "keys", title: "API keys", about: "Who may call the gateway", Part: Keys },
+];
 
 export function SettingsPage() {
-  useEffect(() => void load(), []);
+  const shown = PARTS.find(({ name }) => name === part.value) ?? PARTS[0];
   return (
     <div class="settings">
-      <div class="settings-column">
-        <h1>Settings</h1>
-        <Policy />
-        <Keys />
-        <History />
+      <nav class="offer-list settings-parts" aria-label="Settings">
+        <header class="panel-head">
+          <h1>Settings</h1>
+        </header>
+        <ul class="rows">
+          {PARTS.map(({ name, title, about }) => {
+            const address = name ? `settings/${name}` : "settings";
+            return (
+              <li key={name}>
+                <a
+                  href={addressOf(address)}
+                  aria-current={name === shown.name ? "page" : undefined}
+                  onClick={(event) => follow(event, address)}
+                >
+                  <b>{title}</b>
+                  <span>{about}</span>
+                </a>
+              </li>
+            );
+          })}
+        </ul>
+      </nav>
+      <div class="settings-part">
+        <div class="settings-column">
+          <shown.Part key={shown.name} />
+        </div>
       </div>
     </div>
   );

@@ -1,12 +1,14 @@
 // How much one person may get, when nobody is disturbed, and how sure a position must be.
 
+import { useEffect } from "preact/hooks";
 import { TextField } from "../ui/field";
-import { type BrandPolicy, DEFAULTS, faults, policy, problem, save, set } from "./state";
+import { type BrandPolicy, DEFAULTS, faults, load, policy, problem, save, set } from "./state";
 
 const HOUR_S = 3_600;
 const DAY_S = 86_400;
 
 export function Policy() {
+  useEffect(() => void load(), []);
   if (!policy.value) return problem.value ? <Refused /> : <p class="hint">Loading…</p>;
   const { document, isDirty } = policy.value;
   return (

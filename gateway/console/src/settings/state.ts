@@ -44,12 +44,10 @@ export const keys = signal<readonly ApiKey[] | Problem | null>(null);
 export const made = signal<ApiKey | null>(null);
 
 export async function load(): Promise<void> {
-  made.value = null;
   await attempt(async () => {
     const { body, etag } = await call<BrandPolicy>("/v1/policy");
     policy.value = { document: body, etag, isDirty: false };
   });
-  await listKeys();
 }
 
 export function set(changes: Partial<BrandPolicy>): void {
@@ -81,7 +79,7 @@ export async function revoke(id: string): Promise<void> {
   });
 }
 
-async function listKeys(): Promise<void> {
+export async function listKeys(): Promise<void> {
   try {
     keys.value = (await call<{ items: ApiKey[] }>("/v1/keys")).body.items;
   } catch (error) {

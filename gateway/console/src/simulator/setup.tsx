@@ -1,8 +1,8 @@
 // Who walks, when, and how fast; where is drawn on the map.
 
-import { useRef } from "preact/hooks";
 import { count } from "../format";
 import { Choice, TextField } from "../ui/field";
+import { FileButton } from "../ui/file";
 import {
   clear,
   forget,
@@ -64,7 +64,6 @@ export function Setup() {
 }
 
 function Route() {
-  const input = useRef<HTMLInputElement>(null);
   return (
     <div>
       <p role="status">
@@ -77,20 +76,16 @@ function Route() {
       {walk.value.length === 0 && (
         <p class="hint route-file">
           Or{" "}
-          <button class="link" type="button" onClick={() => input.current?.click()}>
-            open a GPX file
-          </button>
+          <FileButton
+            look="link"
+            text="open a GPX file"
+            label="GPX file"
+            accept=".gpx"
+            take={(file) => void takeFile(file)}
+          />
           , or drop one.
         </p>
       )}
-      <input
-        ref={input}
-        hidden
-        type="file"
-        aria-label="GPX file"
-        accept=".gpx"
-        onChange={() => input.current?.files?.[0] && void takeFile(input.current.files[0])}
-      />
     </div>
   );
 }

@@ -28,6 +28,16 @@ export function Trouble({ problem, retry }: { problem: Problem; retry: () => voi
   );
 }
 
+/** A refusal beside what it is about. */
+export function Refused({ problem: { title, detail } }: { problem: Problem }) {
+  return (
+    <div class="refused" role="alert">
+      <b>{title}</b>
+      <p>{detail}</p>
+    </div>
+  );
+}
+
 const copied = signal("");
 
 /** A command to copy into a terminal. */
