@@ -31,7 +31,7 @@ http {{
   uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
   default_type application/json;
   http2_max_concurrent_streams 1000;
-  limit_req_zone $server_name zone=pace:1m rate={paced_per_s}r/s;
+  limit_req_zone $server_port zone=pace:1m rate={paced_per_s}r/s;
   keepalive_timeout 600s;
   server {{
     listen 127.0.0.1:{port} ssl http2;

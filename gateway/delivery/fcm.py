@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import httpx
 import msgspec
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from gateway.clock import now_ms
 from gateway.delivery.channel import Device, Outcome, Status, TokenState
 from gateway.delivery.job import PushJob
-from gateway.delivery.payloads import PayloadTooLarge, fcm_message, ttl_s
+from gateway.delivery.payloads import PayloadTooLarge, ttl_s
 from gateway.delivery.waiting import retry_after_s
 
 NAME: Final = "fcm"
@@ -46,17 +46,15 @@ class FcmApp(msgspec.Struct, frozen=True, kw_only=True):
     """Certificate authority to trust instead of the system's."""
 
 
-FcmResult = exceptions.FirebaseError | Outcome | None
+FcmResult: TypeAlias = exceptions.FirebaseError | Outcome | None
 """None when FCM took the message, its error when it did not, an Outcome where there was no answer."""
 
 
 class FcmTransport(Protocol):
-    """One way to put a Message on the wire, within its own deadline and with a valid access token."""
+    """One way to put a push on the wire, within its own deadline and with a valid access token."""
 
-    async def send(
-        self, message: messaging.Message, *, alone: bool = False
-    ) -> exceptions.FirebaseError | Outcome | None:
-        """FCM's answer. Raises ValueError on a message that does not encode, else nothing but CancelledError.
+    async def send(self, job: PushJob, token: str, ttl_s: int, *, alone: bool = False) -> FcmResult:
+        """FCM's answer. Raises ValueError on a push that does not encode, PayloadTooLarge on one that does not fit.
 
         An error that refuses the access token has made the transport renew it, once for many refusals.
         """
@@ -79,8 +77,7 @@ class FcmChannel:
     async def send(self, job: PushJob, device: Device, *, alone: bool = False) -> Outcome:
         """One attempt. Terminal where the message does not encode or cannot be made to fit."""
         try:
-            message = fcm_message(job, device.token, ttl_s(job, now_ms()))
-            result = await self._transport.send(message, alone=alone)
+            result = await self._transport.send(job, device.token, ttl_s(job, now_ms()), alone=alone)
         except PayloadTooLarge as error:
             return _outcome(Status.TERMINAL, "PayloadTooLarge", str(error))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""FCM over the HTTP/2 client: firebase-admin's encoding and errors, without its client.
+"""FCM over the HTTP/2 client: firebase-admin's JSON, credentials and errors, without its client.
 
 Source of the request: Firebase REST reference, ``projects.messages:send``.
 """
@@ -11,20 +11,20 @@ import firebase_admin
 import httpx
 import msgspec
 from firebase_admin import exceptions, messaging
-from firebase_admin._messaging_encoder import MessageEncoder
 from firebase_admin._utils import handle_platform_error_from_httpx
 
 from gateway.delivery.channel import Outcome, Status
-from gateway.delivery.fcm import NAME, FcmApp
+from gateway.delivery.fcm import NAME, FcmApp, FcmResult
+from gateway.delivery.fcm_payloads import fcm_payload
 from gateway.delivery.google_token import AccessToken, TokenUnavailable
 from gateway.delivery.http2 import Http2, NoReply, Reply
+from gateway.delivery.job import PushJob
 
 _HEADERS: Final = {
     "content-type": "application/json",
     "x-goog-api-format-version": "2",
     "x-firebase-client": f"fire-admin-python/{firebase_admin.__version__}",
 }
-_message_as_json: Final = MessageEncoder().default
 _encode: Final = msgspec.json.Encoder().encode
 _fcm_error: Final = messaging._MessagingService._build_fcm_error_httpx  # noqa: SLF001 - pinned, and the seam is tested
 
@@ -39,22 +39,20 @@ class Http2Fcm:
         self._client = Http2(ca_file=app.ca_file, timeout_s=timeout_s)
         self._url = f"{app.host}/v1/projects/{self._token.project}/messages:send"
 
-    async def send(
-        self, message: messaging.Message, *, alone: bool = False
-    ) -> exceptions.FirebaseError | Outcome | None:
+    async def send(self, job: PushJob, token: str, ttl_s: int, *, alone: bool = False) -> FcmResult:
         """None on FCM's 200, whatever its body; else its error, or RETRY where no answer came."""
-        body = _encode({"message": _message_as_json(message)})
+        body = _encode({"message": fcm_payload(job, token, ttl_s)})
         try:
-            token = await self._token.current()
+            access = await self._token.current()
         except TokenUnavailable as error:
             return Outcome(status=Status.RETRY, provider=NAME, code="token_endpoint", detail=str(error))
-        reply = await self._client.post(self._url, {**_HEADERS, "authorization": f"Bearer {token}"}, body, alone=alone)
+        reply = await self._client.post(self._url, {**_HEADERS, "authorization": f"Bearer {access}"}, body, alone=alone)
         if isinstance(reply, NoReply):
             return reply.outcome(NAME)
         if reply.status == 200:
             return None
         if reply.status == 401:
-            self._token.refused(token)
+            self._token.refused(access)
         return _error(self._url, reply)
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ import msgspec
 import pyqwest
 
 from gateway.delivery.channel import Outcome, Status
+from gateway.delivery.turns import Turns
 from gateway.errors import ConfigError
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -27,6 +28,8 @@ IDLE_TIMEOUT_S: Final = 3600.0
 MAX_SILENCES: Final = 3
 """Timeouts in a row without any reply after which the connection is held to be dead."""
 
+REPLIES_PER_TURN: Final = 16
+"""Replies gone on with in one turn of the event loop: 2 ms of work, with the requests that then get their slot."""
 
 _ADDRESS: Final = re.compile(r" for url \([^)]*\)")
 
@@ -84,6 +87,7 @@ class Http2:
         self._version = pyqwest.HTTPVersion.HTTP2 if only_http2 else None
         self._addresses = addresses
         self._silences = 0
+        self._turns = Turns(REPLIES_PER_TURN)
         self._client = self._new_client()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, alone: bool = False) -> Reply | NoReply:
@@ -112,6 +116,7 @@ class Http2:
             return NoReply("protocol", f"{type(error).__name__}: {_words(error)}")
         if client is self._client:
             self._silences = 0
+        await self._turns.turn()
         return Reply(response.status, response.headers, response.content)
 
     async def close(self) -> None:

@@ -1,22 +1,18 @@
-"""From a push to each provider's JSON. Pure: no clock, no socket; the same job always gives the same bytes.
+"""From a push to APNs' JSON, and what all providers' have in common. Pure: the same job always gives the same bytes.
 
 Law: title and deep link always arrive. What does not fit the provider's budget is given up in one fixed order:
 custom data (last key first), the image, the buttons, then the end of the body. What still does not fit is refused.
 
-Sources: Apple "Generating a remote notification" (4,096 bytes of payload, keys of ``aps``); Firebase REST reference
-of ``projects.messages`` (4,096 bytes of keys and values).
+Source: Apple "Generating a remote notification" (4,096 bytes of payload, keys of ``aps``).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
-from firebase_admin import messaging
-from firebase_admin._messaging_encoder import MessageEncoder
 from msgspec.structs import replace
 
 from gateway.delivery.job import PushJob
@@ -33,9 +29,7 @@ MIN_BODY_CHARS: Final = 20
 
 Payload = TypeVar("Payload")
 
-_LABEL = re.compile(r"[^a-zA-Z0-9\-_.~%]")
 _json: Final = msgspec.json.Encoder().encode
-_ENCODER: Final = MessageEncoder()
 
 
 class PayloadTooLarge(ValueError):
@@ -47,14 +41,6 @@ def apns_payload(job: PushJob) -> dict[str, Any]:
     return fit(job.message, lambda message: _apns(job, message), _apns_size_bytes)
 
 
-def fcm_message(job: PushJob, token: str, ttl_s: int) -> messaging.Message:
-    """The message of ``messages:send`` for one device, validated by firebase-admin when it is encoded.
-
-    ``token`` may be a registration token or a Firebase installation id. Raises PayloadTooLarge.
-    """
-    return fit(job.message, lambda message: _fcm(job, message, token, ttl_s), _fcm_size_bytes)
-
-
 def ttl_s(job: PushJob, at_ms: int) -> int:
     """Whole seconds the provider may keep the push for: the message's own, cut at the job's expiry; at least 0."""
     return max(0, min(job.message.ttl_s, (job.expires_at_ms - at_ms) // 1000))
@@ -64,11 +50,6 @@ def collapse_id(job: PushJob) -> str:
     """What a repeat or an update of this push shares with it, so that the phone shows one: at most 64 bytes."""
     wanted = job.message.collapse_key
     return wanted if wanted and len(wanted.encode()) <= MAX_COLLAPSE_ID_BYTES else job.push_id
-
-
-def analytics_label(offer_id: str) -> str:
-    """The offer's id in the characters and the length (50) that FCM's analytics labels allow."""
-    return _LABEL.sub("_", offer_id)[:50]
 
 
 def fit(
@@ -125,44 +106,6 @@ def _apns(job: PushJob, message: Message) -> dict[str, Any]:
     return {**data_facts(job, message), **({"action_links": links} if links else {}), "aps": aps}
 
 
-def _fcm(job: PushJob, message: Message, token: str, ttl_s: int) -> messaging.Message:
-    facts = data_facts(job, message)
-    if message.actions:
-        facts["actions"] = _json(message.actions).decode()
-    label = messaging.AndroidFCMOptions(analytics_label=analytics_label(job.offer_id))
-    encoded = messaging.Message(
-        data=facts,
-        notification=messaging.Notification(title=message.title, body=message.body, image=message.image_url or None),
-        android=messaging.AndroidConfig(
-            priority="normal" if message.interruption_level == "passive" else "high",
-            ttl=ttl_s,
-            # The tag replaces a repeat in the drawer; a collapse_key would throttle to one push in 3 minutes.
-            notification=messaging.AndroidNotification(tag=collapse_id(job)),
-            fcm_options=label,
-        ),
-        apns=messaging.APNSConfig(  # for iOS devices that an app registers through Firebase
-            headers={
-                "apns-collapse-id": collapse_id(job),
-                "apns-expiration": str(job.expires_at_ms // 1000),
-                "apns-priority": _apns_priority(message),
-            },
-            payload=messaging.APNSPayload(
-                messaging.Aps(
-                    sound="default",
-                    thread_id=message.thread or job.geofence_id,
-                    category=category(message) or None,
-                    mutable_content=bool(message.image_url),
-                    custom_data={"interruption-level": message.interruption_level},
-                )
-            ),
-            fcm_options=messaging.APNSFCMOptions(image=message.image_url or None),
-        ),
-    )
-    # Assigned, not passed: the argument raises a DeprecationWarning, which costs time on every push.
-    setattr(encoded, "fid" if _is_installation_id(token) else "token", token)
-    return encoded
-
-
 def data_facts(job: PushJob, message: Message) -> dict[str, str]:
     """The offer's own data, and what the app needs; ours wins where both use a name."""
     return {**message.data, **_facts(job, message)}
@@ -178,11 +121,6 @@ def _facts(job: PushJob, message: Message) -> dict[str, str]:
     return facts
 
 
-def _apns_priority(message: Message) -> str:
-    """10 wakes the screen, 5 lets the phone choose its moment."""
-    return "5" if message.interruption_level == "passive" else "10"
-
-
 def category(message: Message) -> str:
     """The iOS notification category of the message's buttons: their ids joined, as the app registers them."""
     return "+".join(action.id for action in message.actions)
@@ -195,14 +133,3 @@ def _apns_size_bytes(payload: dict[str, Any]) -> int:
     """
     compact = len(_json(payload))
     return compact if compact * 4 // 3 <= BUDGET_BYTES else len(json.dumps(payload, ensure_ascii=False).encode())
-
-
-def _fcm_size_bytes(message: messaging.Message) -> int:
-    """Size of the message without its address, which does not count towards the limit."""
-    address = message.fid or message.token
-    return len(_json(_ENCODER.default(message))) - len(address)
-
-
-def _is_installation_id(token: str) -> bool:
-    """Installation ids are 22 base64url characters; a registration token is such an id, a colon, and much more."""
-    return len(token) == 22 and ":" not in token

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from firebase_admin._messaging_encoder import MessageEncoder
 
 from gateway.delivery import huawei, rustore, web_push, webhook
+from gateway.delivery.fcm_payloads import fcm_payload
 from gateway.delivery.job import PushJob
-from gateway.delivery.payloads import PayloadTooLarge, apns_payload, collapse_id, fcm_message, ttl_s
+from gateway.delivery.payloads import PayloadTooLarge, apns_payload, collapse_id, ttl_s
 
 TOKEN: Final = "DEVICE-TOKEN"
 """Where a device's token would stand."""
@@ -32,7 +32,7 @@ def previews(job: PushJob, at_ms: int) -> dict[str, Preview]:
     life_s = ttl_s(job, at_ms)
     makers: dict[str, Callable[[], Any]] = {
         "apns": lambda: apns_payload(job),
-        "fcm": lambda: {"message": MessageEncoder().default(fcm_message(job, TOKEN, life_s))},
+        "fcm": lambda: {"message": fcm_payload(job, TOKEN, life_s)},
         "rustore": lambda: rustore.document(job, TOKEN, at_ms),
         "huawei": lambda: huawei.document(job, TOKEN, at_ms),
         "web_push": lambda: web_push.document(job),

@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from gateway.delivery.fcm_payloads import analytics_label, fcm_payload
+from gateway.delivery.fcm_stock import as_message
 from gateway.delivery.job import PushJob, push_id_for
-from gateway.delivery.payloads import (
-    PayloadTooLarge,
-    analytics_label,
-    apns_payload,
-    collapse_id,
-    fcm_message,
-    ttl_s,
-)
+from gateway.delivery.payloads import PayloadTooLarge, apns_payload, collapse_id, ttl_s
 from rules.model import Action, Message
 from tests.gateway.delivery.jobs import MESSAGE, a_job
 
@@ -26,7 +21,7 @@ TOKEN = "f" * 22 + ":" + "t" * 140
 
 
 def encoded(job: PushJob, token: str = TOKEN) -> dict[str, object]:
-    document: dict[str, object] = MessageEncoder().default(fcm_message(job, token, 60))
+    document: dict[str, object] = fcm_payload(job, token, 60)
     return document
 
 
@@ -129,7 +124,34 @@ def test_a_title_and_link_that_alone_are_over_the_budget_refuse_the_push() -> No
     with pytest.raises(PayloadTooLarge, match="4096"):
         apns_payload(job)
     with pytest.raises(PayloadTooLarge, match="4096"):
-        fcm_message(job, TOKEN, 60)
+        fcm_payload(job, TOKEN, 60)
+
+
+TEXT = st.text(max_size=30)
+ACTIONS = st.lists(st.builds(Action, id=TEXT, title=TEXT, link=TEXT), max_size=3).map(tuple)
+
+
+@given(
+    message=st.builds(
+        Message, title=TEXT, body=TEXT, image_url=TEXT, deep_link=TEXT, actions=ACTIONS, collapse_key=TEXT,
+        interruption_level=st.sampled_from(["passive", "active", "time-sensitive", "critical"]), thread=TEXT,
+        data=st.dictionaries(TEXT, st.one_of(TEXT, st.just("x" * 2000)), max_size=3),
+    ),
+    life_s=st.integers(0, 2_419_200),
+    token=st.sampled_from([TOKEN, "cAr7Tq0TTF2bEuJYtO8F1x"]),
+    geofence_id=TEXT,
+)  # fmt: skip
+def test_fcms_json_is_what_firebase_admin_validates_and_encodes(
+    message: Message, life_s: int, token: str, geofence_id: str
+) -> None:
+    job = a_job(message=message, geofence_id=geofence_id)
+    payload = fcm_payload(job, token, life_s)
+    assert MessageEncoder().default(as_message(payload)) == payload
+
+
+def test_a_device_without_a_token_is_refused_before_it_costs_a_request() -> None:
+    with pytest.raises(ValueError, match="no token"):
+        fcm_payload(a_job(), "", 60)
 
 
 @given(
