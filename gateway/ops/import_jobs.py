@@ -53,8 +53,40 @@ _DESCRIPTIONS = {
 }
 
 
+class ImportRepair(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that was set right in a feature, and what that did to its area.
+
+    ``before`` and ``after`` are GeoJSON geometries, given once for each of the first features, at its first repair;
+    ``before`` only where it can be drawn.
+    """
+
+    index: int
+    id: str
+    code: str
+    detail: str
+    area_before_m2: float
+    area_after_m2: float
+    change_ratio: float | None
+    line: int | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+class ImportAdvice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the author of a feature should look at; it is taken nevertheless."""
+
+    index: int
+    id: str
+    code: str
+    detail: str
+    line: int | None = None
+
+
 class ImportJob(msgspec.Struct, frozen=True):
-    """A job. ``state`` ends as done, refused (its features are at fault) or failed (we are)."""
+    """A job. ``state`` ends as done, refused (its features are at fault) or failed (we are).
+
+    ``repaired`` and ``warned`` count by code; ``repairs``, ``warnings`` and ``errors`` are the first of each.
+    """
 
     job_id: str
     state: Literal["running", "done", "refused", "failed"] = "running"
@@ -67,6 +99,13 @@ class ImportJob(msgspec.Struct, frozen=True):
     version: int | None = None
     detail: str = ""
     errors: list[ImportFault] = []
+    format: str = ""
+    crs: str = ""
+    notes: list[str] = []
+    repaired: dict[str, int] = {}
+    repairs: list[ImportRepair] = []
+    warned: dict[str, int] = {}
+    warnings: list[ImportAdvice] = []
 
 
 class _Wanted(msgspec.Struct, frozen=True):
