@@ -35,15 +35,24 @@ _ADDRESS: Final = re.compile(r" for url \([^)]*\)")
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer, complete. ``header`` looks names up without regard to case."""
+    """An answer, complete. Headers and body are made into Python's own only when someone asks: of a 200 nobody does."""
 
     status: int
-    headers: pyqwest.Headers
-    body: bytes
+    response: pyqwest.FullResponse
+
+    @property
+    def headers(self) -> pyqwest.Headers:
+        """All of them."""
+        return self.response.headers
+
+    @property
+    def body(self) -> bytes:
+        """All of it."""
+        return self.response.content
 
     def header(self, name: str) -> str | None:
-        """The header's value, or None."""
-        return self.headers.get(name)
+        """The header's value, looked up without regard to case, or None."""
+        return self.response.headers.get(name)
 
 
 class NoReply(msgspec.Struct, frozen=True):
@@ -117,7 +126,7 @@ class Http2:
         if client is self._client:
             self._silences = 0
         await self._turns.turn()
-        return Reply(response.status, response.headers, response.content)
+        return Reply(response.status, response)
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -146,6 +155,9 @@ class Http2:
             connect_timeout=min(CONNECT_TIMEOUT_S, self._timeout_s),
             pool_idle_timeout=IDLE_TIMEOUT_S,
             use_system_dns=True,
+            enable_gzip=False,  # replies of a hundred bytes: what would be saved is less than what asking for it costs
+            enable_brotli=False,
+            enable_zstd=False,
             follow_redirects=False,
             enable_otel=False,
         )
