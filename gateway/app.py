@@ -32,6 +32,7 @@ from gateway.sender import Sender
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.timers import run_timers
+from gateway.web.base_map import tile_source
 from gateway.web.context import Context
 from gateway.web.server import application, make_runner
 from geofences.transitions import Policy
@@ -165,7 +166,7 @@ async def _listening(context: Context) -> AsyncIterator[str]:
     app = application(context)
     ingest.mount(app)
     ops.mount(app)
-    app.add_routes(console_routes(ground=settings.ground_file))
+    app.add_routes(console_routes(ground=settings.ground_file, tiles=tile_source(settings)))
     runner = make_runner(app, settings.shutdown_grace_s)
     await runner.setup()
     try:

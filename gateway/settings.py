@@ -138,6 +138,13 @@ class Settings:
 
     activity_min_users: int = _setting(10, "Fewest users that a hexagon of the live map shows (k-anonymity).", least=1)
     ground_file: Path | None = _setting(None, "GeoJSON (.gz) drawn under the console's map instead of tiles.")
+    console_tiles_url: str = _setting(
+        "",
+        "Base map of the console: tiles by an address with {z}, {x} and {y} (vector tiles end in .mvt or .pbf), "
+        "or a .pmtiles archive. Empty asks no other host for anything.",
+    )
+    console_tiles_file: Path | None = _setting(None, "Base map of the console: a PMTiles archive, served by us.")
+    console_tiles_attribution: str = _setting("", "Whom the base map is owed to; shown in the map's corner.")
 
 
 _FIELDS = {f.name: f for f in dataclasses.fields(Settings)}

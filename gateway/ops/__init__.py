@@ -30,7 +30,8 @@ from gateway.ops import (
 )
 from gateway.ops.activity import FEED, Feed
 from gateway.ops.import_jobs import JOBS, ImportJobs
-from gateway.ops.tiles import TILES, Tiles
+from gateway.ops.tiles import BASE_MAP, TILES, Tiles
+from gateway.web.base_map import tile_source
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Operation, serve
 
@@ -65,7 +66,7 @@ def mount(app: web.Application) -> None:
     """Give ``app`` this room's routes and what they keep while it runs."""
     feed = app[FEED] = Feed(app[CONTEXT])
     jobs = app[JOBS] = ImportJobs(app[CONTEXT])
-    app[TILES] = Tiles()
+    app[TILES], app[BASE_MAP] = Tiles(), tile_source(app[CONTEXT].settings).base
     serve(app, OPERATIONS)
 
     async def end(_app: web.Application) -> None:

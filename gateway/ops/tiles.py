@@ -20,6 +20,7 @@ from gateway.catalog.shelf import Shelf
 from gateway.catalog.snapshot import Snapshot
 from gateway.errors import BadRequest
 from gateway.ops.tiling import MAX_LAT, MAX_ZOOM, Tiling
+from gateway.web.base_map import BaseMap
 from gateway.web.context import CONTEXT, SHELVES
 from gateway.web.documents import json_answer
 from gateway.web.operations import operation
@@ -146,7 +147,19 @@ async def get_tile(request: web.Request) -> web.StreamResponse:
     return web.Response(body=tile.body, content_type=MEDIA_TYPE, headers=headers)
 
 
-OPERATIONS = (describe_tiles, get_tile)
+BASE_MAP = web.AppKey("base_map", BaseMap)
+
+
+@operation("GET", "/v1/tiles/base", needs=Permission.READ_CATALOG, answer=BaseMap)
+async def get_base_map(request: web.Request) -> web.StreamResponse:
+    """Tell what the console draws under the stores: another host's tiles, an archive, or, with an empty url, nothing.
+
+    Kept from callers without a key, because a tile server's own key may be part of the address.
+    """
+    return json_answer(request.app[BASE_MAP])
+
+
+OPERATIONS = (describe_tiles, get_tile, get_base_map)
 
 
 def _draw(tiling: Tiling, address: Address) -> DrawnTile:

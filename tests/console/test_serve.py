@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.console.serve import DIST, PAGES, routes
+from gateway.web.base_map import BaseMap, TileSource
 from tests.console.canned import GROUND
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 Client = TestClient[web.Request, web.Application]
 
 
-async def _client(dist: Path = DIST, ground: Path | None = None) -> Client:
+async def _client(dist: Path = DIST, ground: Path | None = None, tiles: TileSource | None = None) -> Client:
     app = web.Application()
-    app.add_routes(routes(dist, ground))
+    app.add_routes(routes(dist, ground, tiles or TileSource()))
     client: Client = TestClient(TestServer(app))
     await client.start_server()
     return client
@@ -58,6 +59,40 @@ async def test_policy_lets_the_page_talk_to_its_gateway_only(client: Client) -> 
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
+
+
+async def test_policy_lets_the_page_and_its_worker_ask_the_host_of_the_base_map_and_no_other() -> None:
+    """A base map widens two directives by exactly its origin, and the page says to that host whence it asks."""
+    plain = await _client()
+    client = await _client(
+        tiles=TileSource(BaseMap("raster", "https://t.example/{z}/{x}/{y}.png"), "https://t.example")
+    )
+    worker = next((DIST / "assets").glob("*.mjs"))
+    for path in ("/console/", f"/console/assets/{worker.name}"):
+        narrow = (await plain.get(path)).headers
+        wide = (await client.get(path)).headers
+        before = narrow["Content-Security-Policy"].split("; ")
+        after = wide["Content-Security-Policy"].split("; ")
+        assert [one for one, other in zip(after, before, strict=True) if one != other] == [
+            "img-src 'self' data: blob: https://t.example",
+            "connect-src 'self' https://t.example",
+        ]
+        assert (narrow["Referrer-Policy"], wide["Referrer-Policy"]) == ("no-referrer", "strict-origin")
+    await plain.close()
+    await client.close()
+
+
+async def test_an_archive_of_our_own_is_read_by_ranges(tmp_path: Path) -> None:
+    """A map reads what it needs of a large archive; nothing leads to it where there is none."""
+    file = tmp_path / "region.pmtiles"
+    file.write_bytes(b"PMTiles\x03" + bytes(range(200)))
+    client = await _client(tiles=TileSource(archive=file))
+    answer = await client.get("/console/base.pmtiles", headers={"Range": "bytes=8-11"})
+    assert (answer.status, await answer.read()) == (206, bytes(range(4)))
+    await client.close()
+    client = await _client()
+    assert (await client.get("/console/base.pmtiles")).status == 404
+    await client.close()
 
 
 async def test_assets_are_cached_for_good_and_sent_compressed(client: Client) -> None:

@@ -84,3 +84,9 @@ async def test_the_tiles_describe_themselves(http: Http) -> None:
     assert 60.16 < south < 60.1712 < north < 60.18
     assert described["tiles"] == [f"{http.gateway.url}/v1/tiles/geofences/{{z}}/{{x}}/{{y}}"]
     assert [layer["id"] for layer in described["vector_layers"]] == ["areas", "stores", "clusters"]
+
+
+async def test_the_base_map_is_told_to_who_may_see_the_catalog(http: Http) -> None:
+    """Without a setting there is none; its address, which may hold a key of its own, is told to nobody else."""
+    assert await http.call("GET", "/v1/tiles/base") == (200, {"kind": "raster", "url": "", "attribution": ""})
+    assert (await http.call("GET", "/v1/tiles/base", key=await http.new_key("ingest")))[0] == 403
