@@ -13,9 +13,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gateway import ingest, ops
 from gateway.catalog.live import LiveCatalog
@@ -24,6 +22,7 @@ from gateway.counting import LiveCounters
 from gateway.delivery.in_app import InAppChannel
 from gateway.errors import ConfigError, Unavailable
 from gateway.housekeeping import run_housekeeping
+from gateway.ingest.express import PATH, ExpressPings
 from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
@@ -34,13 +33,19 @@ from gateway.store import Store
 from gateway.timers import run_timers
 from gateway.web.base_map import tile_source
 from gateway.web.context import Context
+from gateway.web.express import Express
 from gateway.web.server import application, make_runner
 from geofences.transitions import Policy
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _log = Log("app")
 
 T = TypeVar("T")
 
+BACKLOG = 1024
+"""Connections that wait to be taken: after a restart a fleet comes back all at once."""
 RESTART_PAUSE_S = 1.0
 """The wait before a background part that failed is started again: long enough not to spin."""
 
@@ -169,16 +174,26 @@ async def _listening(context: Context) -> AsyncIterator[str]:
     app.add_routes(console_routes(ground=settings.ground_file, tiles=tile_source(settings)))
     runner = make_runner(app, settings.shutdown_grace_s)
     await runner.setup()
+    express = Express(PATH, ExpressPings(app), cast("web.Server", runner.server))
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.reuse_port or None)
+        listener = await _listener(express, settings)
         try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
-        host, port = runner.addresses[0][:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            host, port = listener.sockets[0].getsockname()[:2]
+            yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        finally:
+            listener.close()
     finally:
+        await express.end(settings.shutdown_grace_s)
         await runner.cleanup()
+
+
+async def _listener(express: Express, settings: Settings) -> asyncio.Server:
+    try:
+        return await asyncio.get_running_loop().create_server(
+            express, settings.host, settings.port, backlog=BACKLOG, reuse_port=settings.reuse_port or None
+        )
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
 
 
 async def first_admin_key(store: Store) -> str | None:

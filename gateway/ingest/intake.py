@@ -56,9 +56,16 @@ class Intake:
         self.in_flight = 0
 
     async def take(self, pings: Sequence[Ping], received_at_ms: int, payer: str) -> None:
-        """Return when ``pings``, sent with the key or source ``payer``, have been handled.
+        """Return when ``pings`` have been handled. Raises what ``put`` raises, and what the ping path raises."""
+        handled = self.put(pings, received_at_ms, payer)
+        if handled is not None:
+            await handled
 
-        Raises what the ping path raises, Unavailable when it is full, TooManyRequests when the payer sends too fast.
+    def put(self, pings: Sequence[Ping], received_at_ms: int, payer: str) -> asyncio.Future[None] | None:
+        """Take ``pings``, sent with the key or source ``payer``; what comes back is done when they have been handled.
+
+        None comes back where they have been already, because they change nothing. Raises Unavailable when too much is
+        under way, TooManyRequests when the payer sends too fast.
         """
         sent = len(pings)
         self._rates.charge(payer, sent, received_at_ms / 1000)
@@ -67,17 +74,25 @@ class Intake:
         if count < sent:
             self._too_close.inc(sent - count)
         if count <= FEW and self._pipeline.is_over(pings):
-            return
+            return None
         if self.in_flight and self.in_flight + count > self._max_pings:
+            self._spacing.forget(pings)
             raise Unavailable("too many pings are being handled; send these again", retry_after_s=COME_BACK_S)
         self.in_flight += count
+        return self._gather(pings, received_at_ms) if count < LARGE else self._alone(pings, received_at_ms)
+
+    def _alone(self, pings: Sequence[Ping], received_at_ms: int) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self._handle(pings, received_at_ms))
+
+    async def _handle(self, pings: Sequence[Ping], received_at_ms: int) -> None:
+        """Hand pings to the path; after a failure they may be sent again at once."""
         try:
-            if count >= LARGE:
-                await self._pipeline.handle(pings, received_at_ms)
-            else:
-                await self._gather(pings, received_at_ms)
+            await self._pipeline.handle(pings, received_at_ms)
+        except BaseException:
+            self._spacing.forget(pings)
+            raise
         finally:
-            self.in_flight -= count
+            self.in_flight -= len(pings)
 
     def _gather(self, pings: Sequence[Ping], received_at_ms: int) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
@@ -98,7 +113,7 @@ class Intake:
             pings, callers, self._gathered, self._callers = self._gathered, self._callers, [], []
             failure: Exception | None = None
             try:
-                await self._pipeline.handle(pings, self._received_at_ms)
+                await self._handle(pings, self._received_at_ms)
             except Exception as error:  # noqa: BLE001 - every caller gets it, as if alone
                 failure = error
             for handled in callers:

@@ -64,3 +64,11 @@ class Spacing:
         if len(self._newest) >= MAX_USERS:
             self._newest, self._older = {}, self._newest
         return taken
+
+    def forget(self, pings: Sequence[Ping]) -> None:
+        """Take the next ping of these users whatever its instant: these could not be handled and will come again."""
+        if not self._min_ms:
+            return
+        for ping in pings:
+            self._newest.pop(ping.user_id, None)
+            self._older.pop(ping.user_id, None)

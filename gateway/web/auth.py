@@ -107,7 +107,7 @@ class Doorkeeper:
         identity = self._keys.known(header)
         if identity is None:
             token = session_token(request)
-            identity = await (self._known(header) if token is None else self._in_session(token, request))
+            identity = await (self.identify(header) if token is None else self._in_session(token, request))
         if needs not in identity.permissions:
             identity.require(needs)
         return identity
@@ -117,7 +117,12 @@ class Doorkeeper:
         self._keys.forget()
         self._sessions.forget()
 
-    async def _known(self, header: str) -> Identity:
+    def known(self, header: str) -> Identity | None:
+        """Who sends this Authorization header, as far as is remembered."""
+        return self._keys.known(header)
+
+    async def identify(self, header: str) -> Identity:
+        """Who sends this Authorization header; remembered from now on. Raises Unauthorized."""
         identity = await self._keys.find(header)
         if identity is None:
             raise Unauthorized("this API key is unknown, expired or revoked")

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from gateway.web.auth import DOORKEEPER, IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.permissions import Permission
-from gateway.web.problems import answer_for
+from gateway.web.problems import REQUEST_ID_HEADER, answer_for
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -68,7 +68,7 @@ class Operation:
             except ConnectionError:
                 raise
             except Exception as error:  # noqa: BLE001 - the last line of defence: no caller sees a traceback
-                response = answer_for(error, request, path)
+                response = answer_for(error, request.headers.get(REQUEST_ID_HEADER, ""), path)
             count = counted.get(response.status)
             if count is None:
                 count = request.app[CONTEXT].metrics.http.labels(path, response.status)

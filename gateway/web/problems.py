@@ -26,9 +26,12 @@ _prefix = secrets.token_hex(4)
 _sequence = itertools.count(1)
 
 
-def answer_for(error: Exception, request: web.Request, route: str) -> web.StreamResponse:
-    """The response to a request that ended in ``error``; ``route`` is its pattern, fit for a log."""
-    request_id = request_id_of(request)
+def answer_for(error: Exception, given_id: str, route: str) -> web.Response:
+    """The response to a request that ended in ``error``.
+
+    ``given_id`` is its own request id, "" for none; ``route`` is its pattern, fit for a log.
+    """
+    request_id = _request_id(given_id)
     if isinstance(error, GeopushError):
         response = _refusal(error, request_id)
     elif isinstance(error, web.HTTPException):
@@ -52,7 +55,7 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
 
 async def nothing_here(request: web.Request) -> web.StreamResponse:
     """Answer for every path that no route serves, or not by this method."""
-    request_id = request_id_of(request)
+    request_id = _request_id(request.headers.get(REQUEST_ID_HEADER, ""))
     allowed: set[str] = set()
     for resource in request.app.router.resources():
         if resource is not request.match_info.route.resource:
@@ -69,9 +72,8 @@ async def nothing_here(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def request_id_of(request: web.Request) -> str:
+def _request_id(given: str) -> str:
     """The caller's own request id if it is fit to be logged and echoed, else one of ours."""
-    given = request.headers.get(REQUEST_ID_HEADER, "")
     if 0 < len(given) <= _MAX_REQUEST_ID_LENGTH and given.isascii() and given.isprintable():
         return given
     return f"{_prefix}-{next(_sequence):x}"
