@@ -13,17 +13,20 @@ import msgspec
 import shapely
 from shapely import Point
 
-from geofences.geodesy import M_PER_DEG, distance_m
+from geofences.geodesy import M_PER_DEG
 from geofences.importing.limits import DEFAULT_LIMITS, FeatureError, Limits, Refused
 from geofences.importing.rings import count_vertices, read_polygon, read_position, shape_of
+from geofences.importing.strays import strays
 from geofences.model import Circle, Geofence, LatLng, Shape
 
 _MEMBERS = {"type", "id", "geometry", "properties", "bbox"}
 _COORDINATES = "/geometry/coordinates"
 _LINE_TYPES = ("ndjson", "geojsonl", "geo+json-seq", "jsonlines", "x-jsonl", "jsonl")
-_FAR_M, _CLOSE_M = 1_000_000.0, 200_000.0
-"""A feature a thousand kilometres from the file's other features that lands among them when its axes are
-swapped was swapped."""
+STRAY = FeatureError(
+    "swapped_axes",
+    "far from the other features, but among them with its axes swapped; GeoJSON puts longitude first",
+    _COORDINATES,
+)
 
 S = TypeVar("S", bound=Shape)
 Parsed = tuple[int, Geofence | FeatureError]
@@ -169,7 +172,7 @@ def _priority(raw: object) -> float:
 def _shape(geometry: object, properties: Mapping[str, object], limits: Limits) -> Shape:
     if geometry is None:
         raise Refused(
-            "missing_geometry", "the feature has no geometry; give a Polygon, MultiPolygon or Point", "/geometry"
+            "missing_geometry", "needs coordinates: give the feature a Polygon, MultiPolygon or Point", "/geometry"
         )
     if not isinstance(geometry, Mapping):
         raise Refused("invalid_geometry", "geometry is an object", "/geometry")
@@ -206,7 +209,8 @@ def _circle(coordinates: object, properties: Mapping[str, object], limits: Limit
     return _within(Circle(LatLng(lat, lng), float(radius_m)), limits)
 
 
-def _middle(shape: Shape) -> LatLng:
+def middle_of(shape: Shape) -> LatLng:
+    """A circle's centre, or the centroid."""
     if isinstance(shape, Circle):
         return shape.center
     middle = shape.centroid
@@ -216,7 +220,7 @@ def _middle(shape: Shape) -> LatLng:
 def _within(shape: S, limits: Limits) -> S:
     if limits.region is None:
         return shape
-    region, middle = shapely.box(*limits.region), _middle(shape)
+    region, middle = shapely.box(*limits.region), middle_of(shape)
     if region.covers(Point(middle.lng, middle.lat)):
         return shape
     if region.covers(Point(middle.lat, middle.lng)):
@@ -228,7 +232,7 @@ def _within(shape: S, limits: Limits) -> S:
 def _area_radius_m(shape: Shape, limits: Limits) -> float:
     if isinstance(shape, Circle):
         return shape.radius_m
-    area_m2 = shape.area * M_PER_DEG**2 * math.cos(math.radians(_middle(shape).lat))
+    area_m2 = shape.area * M_PER_DEG**2 * math.cos(math.radians(middle_of(shape).lat))
     if area_m2 > limits.max_area_km2 * 1e6:
         detail = f"{area_m2 / 1e6:,.0f} km² is over the limit of {limits.max_area_km2:,.0f} km²"
         raise Refused("area_too_large", detail, _COORDINATES)
@@ -237,18 +241,6 @@ def _area_radius_m(shape: Shape, limits: Limits) -> float:
 
 def _without_strays(results: list[Parsed]) -> list[Parsed]:
     """Turn features that only fit their file with swapped axes into errors."""
-    places = {index: _middle(result.shape) for index, result in results if isinstance(result, Geofence)}
-    if len(places) < 3:
-        return results
-    lats, lngs = sorted(p.lat for p in places.values()), sorted(p.lng for p in places.values())
-    lat, lng = lats[len(lats) // 2], lngs[len(lngs) // 2]
-    strays = {
-        index
-        for index, place in places.items()
-        if distance_m(lat, lng, place.lat, place.lng) > _FAR_M
-        and abs(place.lng) <= 90
-        and distance_m(lat, lng, place.lng, place.lat) < _CLOSE_M
-    }
-    detail = "far from the other features, but among them with its axes swapped; GeoJSON puts longitude first"
-    swapped = FeatureError("swapped_axes", detail, _COORDINATES)
-    return [(index, swapped if index in strays else result) for index, result in results]
+    places = {index: middle_of(result.shape) for index, result in results if isinstance(result, Geofence)}
+    astray = strays(places)
+    return [(index, STRAY if index in astray else result) for index, result in results]

@@ -29,7 +29,8 @@ SPIKE_DEG: Final = 1.0
 """A corner as sharp as this that encloses next to nothing is a slip of the hand, not a wall."""
 SPIKE_RATIO: Final = 0.01
 """Share of the ring's area that a spike may enclose."""
-_SPIKE_COS: Final = -math.cos(math.radians(SPIKE_DEG))
+SPIKE_COS: Final = -math.cos(math.radians(SPIKE_DEG))
+"""Two edges whose directions have a cosine below this turn back on themselves."""
 
 
 class Repair(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -196,7 +197,7 @@ def _without_spikes(ring: Ring) -> Ring:
 def _is_spike(before: Position, tip: Position, after: Position, scale: float, allowed_deg2: float) -> bool:
     ax, ay = (tip[0] - before[0]) * scale, tip[1] - before[1]
     bx, by = (after[0] - tip[0]) * scale, after[1] - tip[1]
-    if ax * bx + ay * by > _SPIKE_COS * math.hypot(ax, ay) * math.hypot(bx, by):
+    if ax * bx + ay * by > SPIKE_COS * math.hypot(ax, ay) * math.hypot(bx, by):
         return False
     return abs(ax * by - ay * bx) / (2 * scale) <= allowed_deg2
 

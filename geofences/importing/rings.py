@@ -141,5 +141,5 @@ def _cut(shape: BaseGeometry) -> Polygon | MultiPolygon:
         piece = translate(shapely.intersection(shape, window), xoff=-360 * turn)
         pieces += [p for p in shapely.get_parts(piece) if isinstance(p, Polygon) and not p.is_empty]
     # a ring round a pole is cut into neighbours that share an edge
-    joined = shapely.union_all(pieces)
+    joined = shapely.orient_polygons(shapely.union_all(pieces))
     return joined if isinstance(joined, Polygon | MultiPolygon) else MultiPolygon(pieces)
