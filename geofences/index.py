@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geofences import h3grid
 from geofences.covering import Covering, cover_many
+from geofences.layer import Ordinals
 from geofences.layers import Layers
 from geofences.model import Geofence
 from geofences.outline import Floats, boundary_distance_m
@@ -112,36 +112,37 @@ class GeofenceIndex:
     def locate_many(self, lats: ArrayLike, lngs: ArrayLike) -> list[tuple[str, ...]]:
         """``locate`` for each pair of two equally long sequences, by one vectorised exact test."""
         lat, lng = np.asarray(lats, dtype=np.float64), np.asarray(lngs, dtype=np.float64)
-        if not bool(np.all(np.abs(lat) <= 90) and np.all(np.abs(lng) <= 180)):
+        # NaN is the least and the greatest of what it is among, and in no range
+        if len(lat) and not (lat.min() >= -90 and lat.max() <= 90 and lng.min() >= -180 and lng.max() <= 180):
             raise ValueError(_OFF_EARTH)
-        located: list[tuple[str, ...]] = []
+        located = [NOWHERE] * len(lat)
         for begin in range(0, len(lat), _BLOCK):
-            located += self._locate_block(lat[begin : begin + _BLOCK], lng[begin : begin + _BLOCK])
+            self._locate_block(located, begin, lat[begin : begin + _BLOCK], lng[begin : begin + _BLOCK])
         return located
 
-    def _locate_block(self, lat: Floats, lng: Floats) -> list[tuple[str, ...]]:
-        located = [NOWHERE] * len(lat)
+    def _locate_block(self, located: list[tuple[str, ...]], begin: int, lat: Floats, lng: Floats) -> None:
         layers = self._layers
         base, edits = layers.base, layers.edits
         passed = base.sieve.passes_many(lat, lng)
         if len(edits):
             passed |= edits.sieve.passes_many(lat, lng)
-        some = np.flatnonzero(passed)
+        some = passed.nonzero()[0]
         if not len(some):
-            return located
+            return
+        keys = h3grid.keys_of(lat[some], lng[some])
+        # along the line every table is walked once, instead of missing the cache for every point
+        order = keys.argsort()
+        keys, some = keys[order], some[order]
         lat, lng = lat[some], lng[some]
-        keys = h3grid.keys_of(lat, lng)
+        some += begin
         rows, ordinals = base.hits_of_many(keys, lat, lng)
         if layers.masked:
             alive = ~np.isin(ordinals, np.fromiter(layers.masked, dtype=np.int64))
             rows, ordinals = rows[alive], ordinals[alive]
-        ids = base.ids
-        _collect(located, some[rows], [ids[i] for i in ordinals.tolist()])
+        _collect(located, some[rows], ordinals, base.ids)
         if len(edits):
             rows, ordinals = edits.hits_of_many(keys, lat, lng)
-            for row, ordinal in zip(some[rows].tolist(), ordinals.tolist(), strict=True):
-                located[row] = tuple(sorted((*located[row], edits.ids[ordinal])))
-        return located
+            _collect(located, some[rows], ordinals, edits.ids)
 
     def near(self, lat: float, lng: float) -> list[tuple[str, float]]:
         """Watched geofences within their distance, with ``boundary_distance_m``, by id; [] if none is watched."""
@@ -197,11 +198,13 @@ def _halo_entries(
     }
 
 
-def _collect(located: list[tuple[str, ...]], rows: NDArray[np.int64], ids: list[str]) -> None:
-    """Group ids by row, sorted."""
-    if not ids:
-        return
-    first = np.flatnonzero(np.append(True, rows[1:] != rows[:-1]))
-    bounds = [*first.tolist(), len(rows)]
-    for row, (begin, end) in zip(rows[first].tolist(), pairwise(bounds), strict=True):
-        located[row] = (ids[begin],) if end - begin == 1 else tuple(sorted(ids[begin:end]))
+def _collect(located: list[tuple[str, ...]], rows: Ordinals, ordinals: Ordinals, ids: Sequence[str]) -> None:
+    """Add the hits to what is located already, sorted."""
+    for row, name in zip(rows.tolist(), [ids[i] for i in ordinals.tolist()], strict=True):
+        held = located[row]
+        if not held:
+            located[row] = (name,)
+        elif held[-1] < name:
+            located[row] = (*held, name)
+        else:
+            located[row] = tuple(sorted((*held, name)))

@@ -202,27 +202,23 @@ class Layer:
         """The exact test for one geofence."""
         return covers_one(self.outlines, self.geofences[ordinal].shape, ordinal, lat, lng)
 
-    def hits_of_many(self, keys: h3grid.Keys, lats: Floats, lngs: Floats) -> tuple[NDArray[np.int64], Ordinals]:
-        """Rows and ordinals of all hits, by row and then ordinal."""
+    def hits_of_many(self, keys: h3grid.Keys, lats: Floats, lngs: Floats) -> tuple[Ordinals, Ordinals]:
+        """Rows and ordinals of all hits, by row and then ordinal. Ascending keys find their pieces cheapest."""
         pieces = self.pieces
-        # searching in sorted order walks the pieces once instead of missing the cache for every key
-        order = np.argsort(keys)
-        piece = np.empty(len(keys), dtype=np.int64)
-        piece[order] = pieces.starts.searchsorted(keys[order], "right")
+        piece = pieces.starts.searchsorted(keys, "right")
         begin = pieces.offsets[piece - 1]
         counts = pieces.offsets[piece] - begin
-        some = np.flatnonzero(counts)
-        begin, counts = begin[some], counts[some]
-        rows = np.repeat(some, counts)
+        rows = np.arange(len(keys)).repeat(counts)
         marks = pieces.marks[spread(begin, counts)]
         ordinals = (marks >> 1).astype(np.int64)
-        tested = np.flatnonzero(marks & 1)
-        if not len(tested):
-            return rows, ordinals
-        at = rows[tested]
-        held = np.ones(len(rows), dtype=bool)
-        held[tested] = covers_many(self.outlines, self.shapes, ordinals[tested], lats[at], lngs[at])
-        return rows[held], ordinals[held]
+        tested = (marks & 1).nonzero()[0]
+        if len(tested):
+            at = rows[tested]
+            held = np.ones(len(rows), dtype=bool)
+            held[tested] = covers_many(self.outlines, self.shapes, ordinals[tested], lats[at], lngs[at])
+            some = held.nonzero()[0]
+            rows, ordinals = rows[some], ordinals[some]
+        return rows, ordinals
 
 
 def _along_the_line(outlines: Outlines) -> NDArray[np.intp]:

@@ -108,64 +108,69 @@ class Outlines:
 
 def spread(starts: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
     """Concatenate ``range(start, start + count)`` over all rows."""
-    total = int(counts.sum())
-    ends = np.cumsum(counts)
-    steps = np.arange(total, dtype=np.int64)
-    steps += np.repeat(starts - (ends - counts), counts)
-    return steps
+    offsets = (starts - (counts.cumsum() - counts)).repeat(counts)
+    offsets += np.arange(len(offsets), dtype=np.int64)
+    return offsets
 
 
 def covers_many(
-    outlines: Outlines, shapes: Sequence[Shape], which: NDArray[np.integer], lats: Floats, lngs: Floats
+    outlines: Outlines, shapes: Sequence[Shape], which: Indices, lats: Floats, lngs: Floats
 ) -> NDArray[np.bool_]:
     """For each row, whether shape ``which[i]`` covers the point ``lats[i], lngs[i]``.
 
     ``shapes`` are those the outlines were made of: they settle what doubles cannot.
     """
     inside = np.zeros(len(which), dtype=bool)
-    doubt = np.zeros(len(which), dtype=bool)
-    south, north, west, east = outlines.boxes[which].T
-    boxed = (south <= lats) & (lats <= north) & (west <= lngs) & (lngs <= east)
+    south, north, west, east = outlines.boxes.take(which, axis=0).T
+    boxed = south <= lats
+    boxed &= lats <= north
+    boxed &= west <= lngs
+    boxed &= lngs <= east
+    doubtful: list[Indices] = []
     if outlines.has_circles:
         is_circle = ~np.isnan(outlines.radius_m[which])
         boxed &= ~is_circle
-        rim = np.flatnonzero(is_circle)
-        inside[rim], doubt[rim] = _within_radius(outlines, which[rim], lats[rim], lngs[rim])
-    rows = np.flatnonzero(boxed)
+        rim = is_circle.nonzero()[0]
+        inside[rim], doubt = _within_radius(outlines, which[rim], lats[rim], lngs[rim])
+        doubtful.append(rim[doubt])
+    rows = boxed.nonzero()[0]
     if len(rows):
-        inside[rows], doubt[rows] = _crosses_oddly(outlines, which[rows], lats[rows], lngs[rows])
-    for row in np.flatnonzero(doubt):
-        inside[row] = covers_exactly(shapes[which[row]], float(lats[row]), float(lngs[row]))
+        inside[rows], doubt = _crosses_oddly(outlines, which[rows], lats[rows], lngs[rows])
+        doubtful.append(rows[doubt])
+    for part in doubtful:
+        for row in part.tolist():
+            inside[row] = covers_exactly(shapes[which[row]], float(lats[row]), float(lngs[row]))
     return inside
 
 
-def _crosses_oddly(
-    outlines: Outlines, which: NDArray[np.integer], lats: Floats, lngs: Floats
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _crosses_oddly(outlines: Outlines, which: Indices, lats: Floats, lngs: Floats) -> tuple[NDArray[np.bool_], Indices]:
+    """Whether each point is inside, and the rows where that is in doubt."""
     first = outlines.start[which]
-    edges = outlines.start[which + 1] - first - 1
-    a = spread(first, edges)
-    px, py = np.repeat(lngs, edges), np.repeat(lats, edges)
-    y1, y2 = outlines.y[a], outlines.y[a + 1]
-    level = y1 == py
-    steep = np.flatnonzero((y1 > py) != (y2 > py))
-    a, px, py, y1, y2 = a[steep], px[steep], py[steep], y1[steep], y2[steep]
-    left = (outlines.x[a] - px) * (y2 - py)
-    right = (y1 - py) * (outlines.x[a + 1] - px)
+    counts = outlines.start[which + 1] - first
+    owner, vertex = np.arange(len(which)).repeat(counts), spread(first, counts)
+    y, py = outlines.y.take(vertex), lats.repeat(counts)
+    above = y > py
+    # only edges that meet the point's parallel matter, and the step from one row's shape to the next is none
+    steep = (above[1:] != above[:-1]).nonzero()[0]
+    steep = steep[owner[steep] == owner[steep + 1]]
+    row, begin, end = owner[steep], vertex[steep], steep + 1
+    px, py_, is_rising = lngs[row], py[steep], above[end]
+    left = (outlines.x[begin] - px) * (y[end] - py_)
+    right = (y[steep] - py_) * (outlines.x[begin + 1] - px)
     det = left - right
-    begins = np.cumsum(edges) - edges
-    odd = np.zeros(len(level), dtype=np.uint8)
-    odd[steep] = (det > 0) == (y2 > y1)
-    # a comparison with the NaN vertex is false on either side: det is NaN and neither counts nor doubts
-    odd[steep] &= det == det
-    unsure = level
-    unsure[steep] |= np.abs(det) <= _ORIENTATION_ERROR * (np.abs(left) + np.abs(right))
-    return np.bitwise_xor.reduceat(odd, begins).astype(bool), np.logical_or.reduceat(unsure, begins)
+    # at the NaN vertex between two rings det is NaN: such an edge neither counts nor doubts
+    counts_ = ((det > 0) == is_rising) & (det == det)
+    is_odd = (np.bincount(row[counts_.nonzero()[0]], minlength=len(which)) & 1).astype(bool)
+    unsure = np.abs(det) <= _ORIENTATION_ERROR * (np.abs(left) + np.abs(right))
+    doubt = row[unsure.nonzero()[0]]
+    level = y == py
+    return is_odd, np.concatenate((doubt, owner[level])) if level.any() else doubt
 
 
 def _within_radius(
     outlines: Outlines, which: NDArray[np.integer], lats: Floats, lngs: Floats
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether each point is inside, and whether that is in doubt."""
     first = outlines.start[which]
     phi1, phi2 = np.radians(outlines.y[first]), np.radians(lats)
     half_dlng = np.radians(lngs - outlines.x[first]) * 0.5

@@ -1,68 +1,88 @@
 """Most points are near no geofence: a sieve that tells so for a tenth of the price of an H3 cell.
 
-Every shape marks the squares of a latitude-longitude grid that its bounding box touches, in the finest of four grids
-where those are few; a hashed table of marks per grid that is in use. A point in an unmarked square is in no shape.
-Marks are never missing, because rounding to squares is monotonic; a mark may mean nothing but a shared hash.
+Every shape marks the squares of a latitude-longitude grid that it reaches into, in the finest of a few grids where
+those are few; the finest of all fits the catalog's typical shape. A grid is kept as blocks of eight by eight squares,
+a bit each, in a hashed table, so that neighbouring points read the same few bytes. A point in an unmarked square is
+in no shape. None is missing, because rounding to squares is monotonic; one may mean nothing but a shared hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geofences.geodesy import M_PER_DEG
-from geofences.outline import Floats, Outlines, spread
+from geofences.outline import Floats, Indices, Outlines, spread
 
-_SQUARES_PER_DEG: Final = (8192, 2048, 64, 2)
-"""Squares of 14 m, 54 m, 1.7 km and 56 km: a kiosk, a supermarket, a district, a region."""
+_FINEST_BITS: Final = 16
+"""The finest grid of all has two to this many squares per degree: of 1.7 m, a tenth of a kiosk."""
 
-_MAX_SQUARES: Final = 16
-"""Squares that one shape may mark in a grid; a larger one goes to the next coarser grid."""
+_COARSEST_BITS: Final = 1
+"""The coarsest: squares of 56 km, for regions."""
 
-_SLOTS_PER_SQUARE: Final = 8
-"""Slots (bits) of the table for each mark: a stray point is let through once in eight times or less."""
+_BITS_BETWEEN: Final = 2
+"""From one grid to the next: four times as wide, so that the shapes of a catalog need two or three."""
 
-_SPREAD: Final = 0x9E3779B1
+_TYPICAL_SQUARES: Final = 64
+"""Squares in the box of a catalog's median shape: its outline is followed to an eighth of its size."""
 
-Table = tuple[int, int, bytes]
-"""Squares per degree, mask, and a bit for each slot."""
+_MAX_SQUARES: Final = 512
+"""Squares in the box of one shape that a grid takes; a larger one goes to the next coarser grid."""
+
+_SLOTS_PER_BLOCK: Final = 4
+"""Slots of a table for each block, at least: a stray point shares one with a block once in four times or less, and
+then most of that block's squares are unmarked."""
+
+_MIN_SLOTS: Final = 1024
+
+_AT_ONCE: Final = 1 << 13
+"""Shapes marked together: some tens of megabytes on the way."""
+
+_PAD_DEG: Final = 1e-9
+"""A tenth of a millimetre that edges are widened by: far more than interpolating along one is ever wrong by."""
+
+_SPREAD: Final = 8 * 0x9E3779B1
+
+_BIT: Final = (1 << np.arange(8)).astype(np.uint8)
 
 
 class Sieve:
     """Tells points that can be in no shape. Immutable."""
 
-    __slots__ = ("_arrays", "_tables", "is_open")
+    __slots__ = ("_arrays", "_per_deg", "_tables", "is_open")
 
     is_open: bool
     """Whether everything is let through, because some shape is wider than the coarsest grid can mark."""
 
     def __init__(self, outlines: Outlines) -> None:
         """Mark the squares of all shapes."""
-        south, north, west, east = _boxes(outlines)
-        tables: list[Table] = []
+        boxes = _boxes(outlines)
+        bits = _typical_bits(boxes)
+        self._per_deg = float(1 << bits)
+        self._tables: list[tuple[int, int, bytes]] = []
         rest = np.arange(len(outlines))
-        for per_deg in _SQUARES_PER_DEG:
-            row, col = _row(south[rest], per_deg), _col(west[rest], per_deg)
-            rows = _row(north[rest], per_deg) - row + 1
-            cols = _col(east[rest], per_deg) - col + 1
-            fits = rows * cols <= _MAX_SQUARES
+        for shift in range(0, bits - _COARSEST_BITS + 1, _BITS_BETWEEN):
+            grid = _Grid.of([side[rest] for side in boxes], self._per_deg / (1 << shift))
+            fits = grid.squares <= _MAX_SQUARES
             if fits.any():
-                tables.append(_marked(row[fits], col[fits], rows[fits], cols[fits], per_deg))
+                marks = _marked(outlines, rest[fits], grid.only(fits))
+                # an item of bytes costs a fifth of one of an array
+                self._tables.append((shift, len(marks) - 1, marks.tobytes()))
             rest = rest[~fits]
         self.is_open = len(rest) > 0
-        self._tables: Sequence[Table] = tables
-        self._arrays = [(per_deg, mask, np.frombuffer(marks, dtype=np.uint8)) for per_deg, mask, marks in tables]
+        self._arrays = [(shift, mask, np.frombuffer(marks, dtype=np.uint8)) for shift, mask, marks in self._tables]
 
     def passes(self, lat: float, lng: float) -> bool:
         """Whether the point may be in a shape."""
         if self.is_open:
             return True
-        for per_deg, mask, marks in self._tables:
-            slot = int((lat + 90.0) * per_deg) * _SPREAD + int((lng + 180.0) * per_deg) & mask
-            if marks[slot >> 3] >> (slot & 7) & 1:
+        row, col = int((lat + 90.0) * self._per_deg), int((lng + 180.0) * self._per_deg)
+        for shift, mask, marks in self._tables:
+            r, c = row >> shift, col >> shift
+            if marks[r + (r >> 3) * _SPREAD + (c & -8) & mask] >> (c & 7) & 1:
                 return True
         return False
 
@@ -70,9 +90,10 @@ class Sieve:
         """``passes`` for each point of two equally long arrays."""
         passed = np.full(len(lats), self.is_open)
         if not self.is_open:
-            for per_deg, mask, marks in self._arrays:
-                slots = (_row(lats, per_deg) * _SPREAD + _col(lngs, per_deg)) & mask
-                passed |= (marks[slots >> 3] >> (slots & 7).astype(np.uint8) & 1).view(bool)
+            row, col = _squares_of(lats, 90.0, self._per_deg), _squares_of(lngs, 180.0, self._per_deg)
+            for shift, mask, marks in self._arrays:
+                r, c = (row >> shift, col >> shift) if shift else (row, col)
+                passed |= (marks[_bytes_of(r, c, mask)] & _BIT[c & 7]).view(bool)
         return passed
 
     @property
@@ -81,15 +102,57 @@ class Sieve:
         return sum(len(marks) for _, _, marks in self._tables)
 
 
-def _row(lats: Floats, per_deg: int) -> NDArray[np.int64]:
-    return ((lats + 90.0) * per_deg).astype(np.int64)
+def _squares_of(angles: Floats, least_deg: float, per_deg: float) -> Indices:
+    """Row or column of each latitude or longitude."""
+    return ((angles + least_deg) * per_deg).astype(np.int64)
 
 
-def _col(lngs: Floats, per_deg: int) -> NDArray[np.int64]:
-    return ((lngs + 180.0) * per_deg).astype(np.int64)
+def _bytes_of(row: Indices, col: Indices, mask: int) -> Indices:
+    """Where the byte of eight squares stands: the rows of a block lie together, in the slot of its hash."""
+    at = (row >> 3) * _SPREAD
+    at += row
+    at += col & -8
+    at &= mask
+    return at
 
 
-def _boxes(outlines: Outlines) -> tuple[Floats, ...]:
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """First and last row and column of each shape's box."""
+
+    per_deg: float
+    south: Indices
+    north: Indices
+    west: Indices
+    east: Indices
+
+    @classmethod
+    def of(cls, boxes: list[Floats], per_deg: float) -> _Grid:
+        south, north, west, east = boxes
+        lats, lngs = [_squares_of(a, 90.0, per_deg) for a in (south, north)], (west, east)
+        return cls(per_deg, *lats, *(_squares_of(a, 180.0, per_deg) for a in lngs))
+
+    def only(self, chosen: NDArray[np.bool_] | slice) -> _Grid:
+        """The grid of some of the shapes."""
+        return _Grid(self.per_deg, self.south[chosen], self.north[chosen], self.west[chosen], self.east[chosen])
+
+    @property
+    def rows(self) -> Indices:
+        return self.north - self.south + 1
+
+    @property
+    def squares(self) -> Indices:
+        return self.rows * (self.east - self.west + 1)
+
+    def blocks(self) -> int:
+        """How many blocks of eight by eight squares the boxes meet."""
+        rows = (self.north >> 3) - (self.south >> 3) + 1
+        cols = (self.east >> 3) - (self.west >> 3) + 1
+        row = spread(self.south >> 3, rows)
+        return len(np.unique(spread(row << 32 | np.repeat(self.west >> 3, rows), np.repeat(cols, rows))))
+
+
+def _boxes(outlines: Outlines) -> list[Floats]:
     """South, north, west and east of all shapes; all longitudes for a circle that meets a pole or the antimeridian."""
     south, north, west, east = outlines.boxes.T.copy()
     circles = np.flatnonzero(~np.isnan(outlines.radius_m))
@@ -105,17 +168,65 @@ def _boxes(outlines: Outlines) -> tuple[Floats, ...]:
         east[circles] += reach_lng_deg
         wraps = (west < -180) | (east > 180)
         west[wraps], east[wraps] = -180.0, 180.0
-    return np.maximum(south, -90.0), np.minimum(north, 90.0), west, east
+    return [np.maximum(south, -90.0), np.minimum(north, 90.0), west, east]
 
 
-def _marked(
-    row: NDArray[np.int64], col: NDArray[np.int64], rows: NDArray[np.int64], cols: NDArray[np.int64], per_deg: int
-) -> Table:
-    counts = rows * cols
-    place = spread(np.zeros_like(counts), counts)
-    wide = np.repeat(cols, counts)
-    hashed = (np.repeat(row, counts) + place // wide) * _SPREAD + np.repeat(col, counts) + place % wide
-    slots = 1 << (_SLOTS_PER_SQUARE * len(hashed) - 1).bit_length()
-    marks = np.zeros(slots, dtype=np.uint8)
-    marks[hashed & (slots - 1)] = 1
-    return per_deg, slots - 1, np.packbits(marks, bitorder="little").tobytes()
+def _typical_bits(boxes: list[Floats]) -> int:
+    """The finest grid in which the median shape's box has no more than the typical number of squares."""
+    for bits in range(_FINEST_BITS, _COARSEST_BITS, -1):
+        squares = _Grid.of(boxes, float(1 << bits)).squares
+        if not len(squares) or np.median(squares) <= _TYPICAL_SQUARES:
+            return bits
+    return _COARSEST_BITS
+
+
+def _marked(outlines: Outlines, which: Indices, grid: _Grid) -> NDArray[np.uint8]:
+    slots = 1 << (max(_MIN_SLOTS, _SLOTS_PER_BLOCK * grid.blocks()) - 1).bit_length()
+    marks = np.zeros(8 * slots, dtype=np.uint8)
+    for begin in range(0, len(which), _AT_ONCE):
+        part = slice(begin, begin + _AT_ONCE)
+        row, first, last = _spans(outlines, which[part], grid.only(part))
+        bytes_ = (last >> 3) - (first >> 3) + 1
+        col = spread(first >> 3, bytes_) << 3
+        row, first, last = np.repeat(row, bytes_), np.repeat(first, bytes_), np.repeat(last, bytes_)
+        bits = (0xFF << np.maximum(first - col, 0)) & (0xFF >> np.maximum(col + 7 - last, 0))
+        np.bitwise_or.at(marks, _bytes_of(row, col, len(marks) - 1), bits.astype(np.uint8))
+    return marks
+
+
+def _spans(outlines: Outlines, which: Indices, grid: _Grid) -> tuple[Indices, Indices, Indices]:
+    """The rows of all shapes, with the first and the last column that the shape reaches into there.
+
+    Along a parallel a polygon reaches from its westernmost to its easternmost edge; a row is a band of parallels.
+    """
+    rows = grid.rows
+    row = spread(grid.south, rows)
+    place = np.cumsum(rows) - rows - grid.south
+    is_circle = ~np.isnan(outlines.radius_m[which])
+    first = np.where(np.repeat(is_circle, rows), np.repeat(grid.west, rows), np.iinfo(np.int64).max)
+    last = np.where(np.repeat(is_circle, rows), np.repeat(grid.east, rows), -1)
+    start = outlines.start[which]
+    edges = outlines.start[which + 1] - start - 1
+    a, owner = spread(start, edges), np.repeat(np.arange(len(which)), edges)
+    is_edge = ~np.isnan(outlines.y[a] + outlines.y[a + 1])
+    a, owner = a[is_edge], owner[is_edge]
+    y1, y2 = outlines.y[a], outlines.y[a + 1]
+    low = np.maximum(_squares_of(np.minimum(y1, y2) - _PAD_DEG, 90.0, grid.per_deg), grid.south[owner])
+    high = np.minimum(_squares_of(np.maximum(y1, y2) + _PAD_DEG, 90.0, grid.per_deg), grid.north[owner])
+    crossed = high - low + 1
+    edge, at = np.repeat(np.arange(len(a)), crossed), spread(low, crossed)
+    # where the edge is within the row's band: at y = y1 + t (y2 - y1), from t0 to t1
+    band = at / grid.per_deg - (90.0 + _PAD_DEG)
+    rise, begin = (y2 - y1)[edge], y1[edge]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t0 = np.clip((band - begin) / rise, 0.0, 1.0)
+        t1 = np.clip((band + (1 / grid.per_deg + 2 * _PAD_DEG) - begin) / rise, 0.0, 1.0)
+    x1, run = outlines.x[a][edge], (outlines.x[a + 1] - outlines.x[a])[edge]
+    ends = x1 + np.where(rise == 0, 0.0, t0) * run, x1 + np.where(rise == 0, 1.0, t1) * run
+    owner = owner[edge]
+    at += place[owner]
+    west, east = grid.west[owner], grid.east[owner]
+    np.minimum.at(first, at, np.clip(_squares_of(np.minimum(*ends) - _PAD_DEG, 180.0, grid.per_deg), west, east))
+    np.maximum.at(last, at, np.clip(_squares_of(np.maximum(*ends) + _PAD_DEG, 180.0, grid.per_deg), west, east))
+    held = last >= 0
+    return row[held], first[held], last[held]
