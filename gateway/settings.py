@@ -136,6 +136,9 @@ class Settings:
     huawei_app_id: str = _setting("", "Huawei Push Kit: app id.")
     huawei_client_secret: str | None = _setting(None, "Huawei Push Kit: client secret of the app.", secret=True)
 
+    approval_reach: int = _setting(
+        0, "Users a week that an offer may reach without a second person's approval; 0 asks for none.", least=0
+    )
     activity_min_users: int = _setting(10, "Fewest users that a hexagon of the live map shows (k-anonymity).", least=1)
     ground_file: Path | None = _setting(None, "GeoJSON (.gz) drawn under the console's map instead of tiles.")
     console_tiles_url: str = _setting(

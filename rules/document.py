@@ -31,6 +31,7 @@ class Status(StrEnum):
     """Where an offer is in its life. Only active offers push."""
 
     DRAFT = "draft"
+    SUBMITTED = "submitted"
     ACTIVE = "active"
     PAUSED = "paused"
     ENDED = "ended"
@@ -123,8 +124,29 @@ class Experiment(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     """Users per arm before a winner may be named; 0 never names one."""
 
 
+class Review(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """Where an offer stands with the second person: who submitted this very content, and what became of it.
+
+    ``reach`` is how many users a week it was estimated to reach then, None where nobody asked. ``was_live`` tells
+    whether it had been active before, so that it cannot become a draft again.
+    """
+
+    submitted_by: str
+    submitted_key: str
+    submitted_at_ms: int
+    reach: int | None = None
+    was_live: bool = False
+    verdict: Literal["waiting", "approved", "rejected"] = "waiting"
+    decided_by: str = ""
+    decided_at_ms: int = 0
+    reason: str = ""
+
+
 class Offer(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A local offer. ``version`` and ``created_at_ms`` are the catalog's: what a client sends there is replaced."""
+    """A local offer.
+
+    ``version``, ``created_at_ms``, ``author`` and ``review`` are the catalog's: what a client sends there is replaced.
+    """
 
     id: Name
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -132,6 +154,7 @@ class Offer(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     version: Annotated[int, Meta(ge=1)] = 1
     created_at_ms: Annotated[int, Meta(ge=0)] = 0
     author: Annotated[str, Meta(max_length=200)] = ""
+    review: Review | None = None
     brand: Annotated[str, Meta(max_length=128)] = ""
     purpose: Literal["selling", "informational", "engaging", "service"] = "selling"
     pack: str = ""
@@ -170,6 +193,11 @@ class Offer(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     def is_live(self) -> bool:
         """Whether it may push now, as far as its status goes."""
         return self.status is Status.ACTIVE
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether a second person has approved this very content."""
+        return self.review is not None and self.review.verdict == "approved"
 
     def texts(self) -> list[str]:
         """Every Liquid and CEL source in it."""

@@ -25,7 +25,7 @@ KEY_VARIABLE = "GEOPUSH_API_KEY"
 PAGE = 500
 TIMEOUT_S = 120.0
 """A large import is compiled before it is answered."""
-CATALOG_FIELDS = ("version", "created_at_ms", "author")
+CATALOG_FIELDS = ("version", "created_at_ms", "author", "review")
 """What the gateway keeps in an offer by itself; no folder holds it."""
 
 Kind = Literal["geofence", "offer", "policy"]

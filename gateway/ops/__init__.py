@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.ops import (
     activity,
+    approval,
     audit,
     codes,
     decisions,
@@ -43,6 +44,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *tiles.OPERATIONS,
     *offers.OPERATIONS,
     *reach.OPERATIONS,
+    *approval.OPERATIONS,
     *codes.OPERATIONS,
     *policy.OPERATIONS,
     *users.OPERATIONS,

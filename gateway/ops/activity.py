@@ -1,4 +1,4 @@
-"""GET /v1/activity: transitions, decisions and deliveries as they happen, as server-sent events.
+"""GET /v1/activity: transitions, decisions, deliveries and edits as they happen, as server-sent events.
 
 One subscription to the store feeds every watcher of this process. A watcher that reads too slowly loses the oldest
 events, never slows another, and is told how many it lost. Events hold keyed hashes and coarse cells, no user ids and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,8 +18,9 @@ import orjson
 from aiohttp import web
 
 from gateway.clock import now_ms
-from gateway.errors import BadRequest, GeopushError, Unavailable
+from gateway.errors import BadRequest, Forbidden, GeopushError, Unauthorized, Unavailable
 from gateway.logs import Log
+from gateway.web.auth import DOORKEEPER
 from gateway.web.context import Context
 from gateway.web.operations import Parameter, operation
 from gateway.web.permissions import Permission
@@ -33,9 +35,11 @@ MAX_WATCHERS = 100
 """Watchers of one process: consoles, not a public feed."""
 PRESENCE_PERIOD_S = 1.0
 """Between two pictures of who is present: as often as a person reads one."""
+ADMIT_AGAIN_S = 15.0
+"""How often a watcher's key or session is asked about again: a revoked one watches no longer than this."""
 RETRY_S = 1.0
 """Pause before the store is listened to again after it failed."""
-TYPES = ("transition", "decision", "delivery", "presence")
+TYPES = ("transition", "decision", "delivery", "catalog", "presence")
 _FILTERS = ("offer_id", "geofence_id", "user", "outcome", "gate")
 
 
@@ -168,10 +172,11 @@ FEED = web.AppKey("feed", Feed)
     ),
 )
 async def watch_activity(request: web.Request) -> web.StreamResponse:
-    """Watch transitions, decisions and deliveries as server-sent events.
+    """Watch transitions, decisions, deliveries and changes of the catalog as server-sent events.
 
-    Nothing is replayed: a watcher sees what happens while it watches. Events that a slow watcher could not take are
-    dropped, oldest first, and reported as an event ``lost`` with their number.
+    Nothing is replayed: a watcher sees what happens while it watches, as long as its key or session holds.
+    Events that a slow watcher could not take are dropped, oldest first, and reported as an event ``lost`` with their
+    number.
     """
     types = frozenset(filter(None, request.query.get("type", "").split(",")))
     if not types <= set(TYPES):
@@ -181,11 +186,26 @@ async def watch_activity(request: web.Request) -> web.StreamResponse:
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
+        asked_at = time.monotonic()
         with contextlib.suppress(ConnectionError):
             await response.write(b": watching\n\n")
             while not watcher.is_over:
                 await response.write(await watcher.take())
+                if time.monotonic() - asked_at >= ADMIT_AGAIN_S:
+                    asked_at = time.monotonic()
+                    watcher.is_over = await _is_sent_away(request)
     return response
+
+
+async def _is_sent_away(request: web.Request) -> bool:
+    """Whether the watcher's key or session opens this no more; asking also keeps its session alive."""
+    try:
+        await request.app[DOORKEEPER].admit(request, Permission.WATCH_ACTIVITY)
+    except (Unauthorized, Forbidden):
+        return True
+    except GeopushError as error:
+        _log.warning("a watcher cannot be asked about", code=error.code)
+    return False
 
 
 def frame_of(name: str, event: Mapping[str, Any]) -> bytes:

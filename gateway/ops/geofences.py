@@ -44,6 +44,7 @@ _EXAMPLE: dict[str, Any] = {
     body=dict[str, Any],
     answer=stored.Stored,
     content_types=("application/geo+json", "application/json"),
+    parameters=(stored.DRY_RUN,),
     example=_EXAMPLE,
 )
 async def put_geofence(request: web.Request) -> web.StreamResponse:
@@ -64,6 +65,7 @@ async def put_geofence(request: web.Request) -> web.StreamResponse:
     body=dict[str, Any],
     answer=stored.Stored,
     content_types=("application/merge-patch+json", "application/json"),
+    parameters=(stored.DRY_RUN,),
     example={"properties": {"name": "Station kiosk", "tags": ["kiosk", "station"]}},
 )
 async def patch_geofence(request: web.Request) -> web.StreamResponse:

@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from gateway.clock import now_ms
 from gateway.errors import BadRequest, NotFound
-from gateway.ops import audit
+from gateway.ops import audit, stored
+from gateway.ops.offers import shown
 from gateway.store.documents import Kind
 from gateway.store.history import Difference, Version
 from gateway.web.auth import IDENTITY
@@ -102,7 +103,8 @@ async def get_earlier(request: web.Request) -> web.StreamResponse:
     version, document_id = int(request.match_info["version"][:18]), path_id(request, "document_id")
     document = await request.app[CONTEXT].store.history.document(kind, document_id, version)
     headers = {"ETag": etag(document.version)}
-    return web.Response(body=document.body, content_type="application/json", headers=headers)
+    body = shown(document) if kind is Kind.OFFER else document.body
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 @operation(
@@ -119,6 +121,7 @@ async def roll_back(request: web.Request) -> web.StreamResponse:
     wanted = decode_document(await read_body(request, context.settings.max_body_bytes), Rollback)
     version = await context.store.history.rollback(wanted.version, at_ms=now_ms(), author=request[IDENTITY].name)
     await context.catalog.refresh()
+    await stored.tell(request, version, [f"rollback/{wanted.version}"])
     await audit.record(request, "rollback", "catalog", after={"to": wanted.version, "version": version})
     return json_answer(RolledBack(version))
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 from aiohttp import web
 
 from gateway.clock import now_ms
 from gateway.errors import InvalidDocument
 from gateway.ops import stored
+from gateway.ops.approval import hold_back
 from gateway.ops.geofences import LIST_PARAMETERS
 from gateway.store.budgets import budgets_of
-from gateway.store.catalog import Change, Kind
+from gateway.store.catalog import Change, Document, Kind
 from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
@@ -22,7 +24,7 @@ from gateway.web.operations import operation
 from gateway.web.permissions import Permission
 from rules.lifecycle import succeed
 from rules.lint import lint
-from rules.offers import Offer, OfferErrors, encode_offer, parse_offer
+from rules.offers import Offer, OfferErrors, Status, decode_offer, encode_offer, parse_offer
 
 _EXAMPLE: dict[str, Any] = {
     "name": "Soup at lunch",
@@ -40,10 +42,11 @@ _EXAMPLE: dict[str, Any] = {
     needs=Permission.WRITE_OFFERS,
     body=Offer,
     answer=stored.Stored,
+    parameters=(stored.DRY_RUN,),
     example=_EXAMPLE,
 )
 async def put_offer(request: web.Request) -> web.StreamResponse:
-    """Put an offer. It is live in all workers within 200 ms.
+    """Put an offer. It is live in all workers within 200 ms, unless it reaches so many that it waits for approval.
 
     Refused with a JSON pointer for every fault: unknown fields, rules that do not compile, hours that cannot be read,
     geofences that do not exist. What is doubtful but possible comes back as warnings.
@@ -60,6 +63,7 @@ async def put_offer(request: web.Request) -> web.StreamResponse:
     needs=Permission.WRITE_OFFERS,
     body=dict[str, Any],
     answer=stored.Stored,
+    parameters=(stored.DRY_RUN,),
     content_types=("application/merge-patch+json", "application/json"),
     example={"status": "paused"},
 )
@@ -83,18 +87,21 @@ async def _put(
         raise refused(found) from None
     _refuse_missing_geofences(context, offer)
     rulebook = context.catalog.current.rulebook
+    before = rulebook.get(offer_id)
     try:
-        offer = succeed(rulebook.get(offer_id), offer, now_ms(), request[IDENTITY].name)
+        offer = succeed(before, offer, now_ms(), request[IDENTITY].name)
     except OfferErrors as found:
         raise refused(found) from None
+    offer, advice = await hold_back(request, before, offer)
     change = Change(kind=Kind.OFFER, id=offer_id, body=encode_offer(offer), expected=expected)
-    return await stored.put(request, change, lint(offer, rulebook.policy))
+    action = "submit" if offer.status is Status.SUBMITTED else "put"
+    return await stored.put(request, change, [*advice, *lint(offer, rulebook.policy)], offer.status, action)
 
 
 @operation("GET", "/v1/offers/{offer_id}", needs=Permission.READ_CATALOG, answer=Offer)
 async def get_offer(request: web.Request) -> web.StreamResponse:
-    """Get an offer as it was put; members that have their default are left out."""
-    return await stored.show(request, Kind.OFFER, path_id(request, "offer_id"))
+    """Get an offer as it was put, with what the catalog keeps of it; members that have their default are left out."""
+    return await stored.show(request, Kind.OFFER, path_id(request, "offer_id"), shown)
 
 
 @operation("DELETE", "/v1/offers/{offer_id}", needs=Permission.WRITE_OFFERS, status=204)
@@ -112,7 +119,7 @@ async def list_offers(request: web.Request) -> web.StreamResponse:
     """List offers in order of id, a page at a time."""
     limit, after = page_limit(request), page_cursor(request) or ""
     found = await request.app[CONTEXT].store.catalog.list(Kind.OFFER, after=after, limit=limit + 1)
-    items = [orjson.Fragment(document.body) for document in found[:limit]]
+    items = [orjson.Fragment(shown(document)) for document in found[:limit]]
     next_cursor = cursor_after(found[limit - 1].id) if len(found) > limit else None
     return web.Response(
         body=orjson.dumps({"items": items, "next_cursor": next_cursor}), content_type="application/json"
@@ -120,6 +127,11 @@ async def list_offers(request: web.Request) -> web.StreamResponse:
 
 
 OPERATIONS = (list_offers, put_offer, patch_offer, get_offer, delete_offer)
+
+
+def shown(document: Document) -> bytes:
+    """A stored offer as it is shown: with the version that its ETag, its pushes and its approval name."""
+    return encode_offer(msgspec.structs.replace(decode_offer(document.body), version=document.version))
 
 
 def _refuse_missing_geofences(context: Context, offer: Offer) -> None:

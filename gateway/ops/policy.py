@@ -33,6 +33,7 @@ async def get_policy(request: web.Request) -> web.StreamResponse:
     needs=Permission.WRITE_POLICY,
     body=BrandPolicy,
     answer=stored.Stored,
+    parameters=(stored.DRY_RUN,),
     example={"caps": [{"scope": "user", "max": 2}], "quiet_hours": {"start": "21:00", "end": "09:00"}},
 )
 async def put_policy(request: web.Request) -> web.StreamResponse:

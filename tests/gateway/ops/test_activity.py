@@ -43,6 +43,43 @@ async def test_each_second_tells_who_is_present_by_coarse_cell(http: Http, monke
     assert event["cells"] == {"8911263190bffff": 10}
 
 
+async def test_a_change_of_the_catalog_is_told_with_who_made_it_and_what(http: Http) -> None:
+    async with http.request("GET", "/v1/activity?type=catalog") as answer:
+        while await http.gateway.context.store.activity.publish([{"type": "transition", "at_ms": 1}]) == 0:
+            await asyncio.sleep(0.01)
+        _, stored = await http.call("PUT", "/v1/policy", {"holdout_ratio": 0.1})
+        await http.call("PUT", "/v1/policy?dry_run=true", {"holdout_ratio": 0.2})
+        _, back = await http.call("POST", "/v1/catalog/rollback", {"version": 0})
+        told = await documents(answer, 2)
+    for event in told:
+        assert event.pop("at_ms") > 0
+    assert told == [
+        {"type": "catalog", "version": version, "by": "first admin", "what": [what], "changes": 1}
+        for version, what in ((stored["version"], "policies/brand"), (back["version"], "rollback/0"))
+    ]
+
+
+async def test_a_watcher_whose_key_is_revoked_is_sent_away(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "ADMIT_AGAIN_S", 0.0)
+    monkeypatch.setattr(activity, "HEARTBEAT_S", 0.01)
+    _, made = await http.call("POST", "/v1/keys", {"name": "Mia", "role": "viewer"})
+    async with http.request("GET", "/v1/activity?type=catalog", key=made["secret"]) as answer:
+        await http.call("DELETE", f"/v1/keys/{made['key_id']}")
+        async with asyncio.timeout(5):
+            assert (await answer.content.read()).startswith(b": watching")
+
+
+async def documents(answer: Any, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(5):
+        async for line in answer.content:
+            if line.startswith(b"data: "):
+                found.append(json.loads(line[6:]))
+                if len(found) == count:
+                    break
+    return found
+
+
 async def events(answer: Any, count: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     name = ""

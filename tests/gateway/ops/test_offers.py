@@ -101,3 +101,35 @@ async def test_an_offer_that_was_active_cannot_become_a_draft_again(http: Http) 
     await http.call("PUT", "/v1/offers/o9", OFFER | {"status": "active"})
     status, told = await http.call("PUT", "/v1/offers/o9", OFFER | {"status": "draft"})
     assert (status, told["pointer"]) == (422, "/status")
+
+
+async def test_an_offer_is_shown_with_the_version_that_its_tag_and_its_pushes_name(http: Http) -> None:
+    _, stored = await http.call("PUT", "/v1/offers/o1", OFFER | {"version": 77})
+    _, listed = await http.call("GET", "/v1/offers")
+    _, earlier = await http.call("GET", f"/v1/catalog/versions/{stored['version']}/offers/o1")
+    shown = [(await http.call("GET", "/v1/offers/o1"))[1], listed["items"][0], earlier]
+    assert [offer["version"] for offer in shown] == [stored["version"]] * 3
+
+
+@pytest.mark.parametrize("path", ["/v1/offers/o1", "/v1/policy", "/v1/geofences/g2"])
+async def test_a_dry_run_answers_what_would_be_stored_and_changes_nothing(http: Http, path: str) -> None:
+    document = {"/v1/offers/o1": OFFER, "/v1/policy": {"holdout_ratio": 0.2}}.get(path, circle("g2", 24.95, 60.17))
+    version = http.gateway.context.catalog.current.version
+    status, told = await http.call("PUT", f"{path}?dry_run=true", document)
+    assert (status, told["version"]) == (200, 0)
+    assert document.items() <= told["document"].items()
+    assert (await http.call("GET", "/v1/catalog/versions?limit=1"))[1]["items"][0]["version"] == version
+    assert (await http.call("PUT", path, told["document"]))[0] == 200
+    assert (await http.call("PUT", f"{path}?dry_run=true", document, headers={"If-None-Match": "*"}))[0] == 412
+
+
+async def test_a_dry_run_refuses_and_advises_as_in_earnest(http: Http) -> None:
+    dry = "/v1/offers/o1?dry_run=true"
+    assert (await http.call("PUT", dry, OFFER | {"priority": "high"}))[1]["pointer"] == "/priority"
+    assert (await http.call("PUT", "/v1/offers/o1?dry_run=perhaps", OFFER))[0] == 400
+    loud = OFFER | {"messages": {"en": {"title": "BUY NOW OR NEVER", "body": "Buy soup today."}}}
+    assert "shouting" in {warning["rule"] for warning in (await http.call("PUT", dry, loud))[1]["warnings"]}
+    await http.call("PUT", "/v1/offers/o1", OFFER)
+    status, told = await http.call("PATCH", dry, {"status": "paused"})
+    assert (status, told["document"]["status"]) == (200, "paused")
+    assert (await http.call("GET", "/v1/offers/o1"))[1]["status"] == "active"
