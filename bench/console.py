@@ -21,6 +21,7 @@ from playwright.async_api import CDPSession, Page, async_playwright
 
 from gateway.clock import now_ms
 from gateway.console.serve import routes
+from gateway.web.permissions import Permission
 
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 CENTER = (24.94, 60.17)
@@ -96,6 +97,10 @@ def gateway(catalog: list[dict[str, Any]]) -> web.Application:
             await asyncio.sleep(1 / EVENTS_PER_S)
         return response
 
+    async def session(_request: web.Request) -> web.Response:
+        return web.json_response({"name": "bench", "permissions": [*Permission], "csrf_token": ""}, status=201)
+
+    app.add_routes([web.post("/v1/session", session)])
     app.add_routes(
         [web.get("/v1/geofences", geofences), web.get("/v1/offers", offers), web.get("/v1/activity", activity)]
     )

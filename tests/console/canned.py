@@ -17,8 +17,20 @@ from aiohttp import web
 
 import gateway.demo
 from gateway.console.serve import routes
+from gateway.web.permissions import Permission
 
 KEY = "gp_test_key"
+COOKIE = "geopush"
+SESSION = {
+    "key_id": "1",
+    "name": "first admin",
+    "role": "admin",
+    "scopes": [],
+    "permissions": [*Permission],
+    "tags": [],
+    "csrf_token": "token",
+    "ends_at_ms": 0,
+}
 _DATA = Path(gateway.demo.__file__).parent / "data"
 GROUND = _DATA / "ground.geojson.gz"
 
@@ -41,6 +53,7 @@ class CannedGateway:
         self.offers = offers or []
         self.decisions: dict[str, dict[str, Any]] = {}
         self.is_open = True
+        self.is_known = True
         self.url = ""
         self._listeners: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._runner: web.AppRunner | None = None
@@ -49,6 +62,9 @@ class CannedGateway:
         """Listen on a free port of loopback."""
         app = web.Application()
         app.add_routes(routes(ground=GROUND))
+        app.router.add_post("/v1/session", self._sign_in)
+        app.router.add_get("/v1/session", self._who)
+        app.router.add_delete("/v1/session", self._sign_out)
         app.router.add_get("/v1/geofences", self._list("stores"))
         app.router.add_get("/v1/offers", self._list("offers"))
         app.router.add_get("/v1/activity", self._activity)
@@ -119,10 +135,26 @@ class CannedGateway:
     def _refused(self, request: web.Request) -> web.Response | None:
         if not self.is_open:
             return problem(503, "unavailable", "Service unavailable", "Redis is away.")
-        if request.headers.get("Authorization") != f"Bearer {KEY}":
-            detail = "This key is unknown. Ask whoever runs the gateway for one with scope ops."
-            return problem(401, "unauthorized", "Unauthorized", detail)
+        if request.cookies.get(COOKIE) != KEY or not self.is_known:
+            return problem(401, "unauthorized", "Unauthorized", "There is no such session. Sign in.")
         return None
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        if not self.is_open:
+            return problem(503, "unavailable", "Service unavailable", "Redis is away.")
+        if (await request.json())["key"] != KEY:
+            return problem(401, "unauthorized", "Unauthorized", "this API key is unknown, expired or revoked")
+        response = web.json_response(SESSION, status=201)
+        response.set_cookie(COOKIE, KEY, httponly=True, samesite="Strict")
+        return response
+
+    async def _who(self, request: web.Request) -> web.Response:
+        return self._refused(request) or web.json_response(SESSION)
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        response = web.Response(status=204)
+        response.del_cookie(COOKIE)
+        return self._refused(request) or response
 
 
 def problem(status: int, code: str, title: str, detail: str) -> web.Response:

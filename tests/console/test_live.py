@@ -61,7 +61,7 @@ def refusal(canned: CannedGateway, **changes: Any) -> dict[str, Any]:
 
 
 async def test_key_in_the_address_signs_in_and_is_wiped(page: Page, canned: CannedGateway) -> None:
-    """The key of the address is used, kept for this tab, and gone from the address bar and the history."""
+    """The key of the address opens a session, and is gone from the address bar and the history."""
     await open_live(page, canned)
     assert KEY not in page.url
     assert await page.evaluate("history.length") <= 2
@@ -70,11 +70,11 @@ async def test_key_in_the_address_signs_in_and_is_wiped(page: Page, canned: Cann
 
 
 async def test_wrong_key_is_refused_in_words(page: Page, canned: CannedGateway) -> None:
-    """A key that the gateway does not know is not kept; the page says what to do instead."""
+    """A key that the gateway does not know opens no session; the page says so."""
     await page.goto(f"{canned.url}/console/")
     await page.get_by_label("API key").fill("wrong")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("alert")).to_contain_text("This key is unknown")
+    await expect(page.get_by_role("alert")).to_contain_text("this API key is unknown")
     await page.get_by_label("API key").fill(KEY)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("navigation", name="Pages")).to_be_visible()

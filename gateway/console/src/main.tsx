@@ -6,8 +6,8 @@ import "./styles/parts.css";
 import "./styles/map.css";
 import "./styles/live.css";
 import { render } from "preact";
-import { restore } from "./session";
 import { App } from "./shell/app";
+import { restore } from "./shell/signing";
 
-restore();
+void restore();
 render(<App />, document.getElementById("app")!);

@@ -1,32 +1,56 @@
-// Who is signed in: an API key, kept for this browser tab only.
+// Who is signed in: a session, whose cookie no script can read, and what its key may do.
 
 import { signal } from "@preact/signals";
 
-const STORED = "geopush.key";
+export interface Session {
+  key_id: string;
+  name: string;
+  /** null for a machine's key. */
+  role: string | null;
+  scopes: readonly string[];
+  permissions: readonly string[];
+  /** What store operations may touch; empty where nothing bounds them. */
+  tags: readonly string[];
+  csrf_token: string;
+}
 
-export const key = signal<string | null>(null);
+/** null where nobody is signed in; undefined until the gateway has said. */
+export const session = signal<Session | null | undefined>(undefined);
+/** Why nobody is signed in any more; "" where nobody asked for more. */
+export const farewell = signal("");
 
-/** Takes the key from the address (`#key=…`, then wiped from the address bar and history) or from this tab. */
-export function restore(): void {
+/** Who may do what, in words for those who may not. */
+const HOLDERS: Record<string, string> = {
+  "offers:write": "marketers",
+  "offers:pause": "marketers, approvers and store operations",
+  "offers:approve": "approvers",
+  "geofences:write": "store operations",
+  "codes:write": "marketers",
+  "users:read": "privacy officers",
+  "users:export": "privacy officers",
+  "users:erase": "privacy officers",
+  "audit:read": "privacy officers and admins",
+};
+
+export function may(permission: string): boolean {
+  return session.value?.permissions.includes(permission) ?? false;
+}
+
+/** Why something is not to be done; undefined where it may be. For the title of what is disabled. */
+export function refusal(permission: string): string | undefined {
+  if (may(permission)) return undefined;
+  const role = session.value?.role;
+  const who = HOLDERS[permission] ?? "admins";
+  return `This is for ${who}. You are signed in as ${role ? role.replaceAll("_", " ") : (session.value?.name ?? "nobody")}.`;
+}
+
+/** Takes a key out of the address (`#key=…`), wiped from the address bar and from history. */
+export function keyFromAddress(): string | null {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  const given = fragment.get("key");
-  if (given !== null) {
-    fragment.delete("key");
-    const rest = fragment.toString();
-    history.replaceState(null, "", location.pathname + location.search + (rest ? `#${rest}` : ""));
-  }
-  const found = given?.trim() || sessionStorage.getItem(STORED);
-  if (found) signIn(found);
-}
-
-addEventListener("hashchange", restore);
-
-export function signIn(secret: string): void {
-  sessionStorage.setItem(STORED, secret);
-  key.value = secret;
-}
-
-export function signOut(): void {
-  sessionStorage.removeItem(STORED);
-  key.value = null;
+  const given = fragment.get("key")?.trim();
+  if (!given) return null;
+  fragment.delete("key");
+  const rest = fragment.toString();
+  history.replaceState(null, "", location.pathname + location.search + (rest ? `#${rest}` : ""));
+  return given;
 }

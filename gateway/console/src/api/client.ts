@@ -1,6 +1,6 @@
-// The one door to the gateway's HTTP API: adds the key, reads problem+json, turns failure into advice.
+// The one door to the gateway's HTTP API: proves who asks, reads problem+json, turns failure into advice.
 
-import { key } from "../session";
+import { farewell, session, type Session } from "../session";
 
 /** A refusal by the gateway, or its silence. `detail` says what to do and may be shown as it is. */
 export class Problem extends Error {
@@ -37,8 +37,6 @@ export interface Request {
   ifMatch?: string;
   ifNoneMatch?: string;
   signal?: AbortSignal;
-  /** Instead of the key signed in with: to try a key before it is kept. */
-  as?: string;
 }
 
 /** Sends one request and answers with its JSON body; throws Problem for everything but success. */
@@ -50,27 +48,38 @@ export async function call<T>(path: string, request: Request = {}): Promise<Answ
 
 /** Sends one request and answers with the response once its status is known to be a success. */
 export async function send(path: string, request: Request = {}): Promise<Response> {
-  const headers = authorise(new Headers({ Accept: "application/json" }), request.method ?? "GET", request.as);
+  const response = await ask(path, request);
+  if (response.ok) return response;
+  const problem = problemFrom(response.status, response.statusText, await response.text());
+  if (problem.status === 401 && session.value) leave();
+  if (problem.status === 403 && (await isRenewed())) return send(path, request);
+  throw problem;
+}
+
+async function ask(path: string, request: Request): Promise<Response> {
+  const method = request.method ?? "GET";
+  const headers = authorise(new Headers({ Accept: "application/json" }), method);
   if (request.ifMatch) headers.set("If-Match", request.ifMatch);
   if (request.ifNoneMatch) headers.set("If-None-Match", request.ifNoneMatch);
   const hasJson = request.json !== undefined;
   const type = request.type ?? (hasJson ? "application/json" : undefined);
   if (type) headers.set("Content-Type", type);
-  let response: Response;
+  const body = hasJson ? JSON.stringify(request.json) : (request.body ?? null);
   try {
-    response = await fetch(path, {
-      method: request.method ?? "GET",
-      headers,
-      body: hasJson ? JSON.stringify(request.json) : (request.body ?? null),
-      signal: request.signal ?? null,
-      cache: "no-store",
-    });
+    return await fetch(path, { method, headers, body, signal: request.signal ?? null, cache: "no-store" });
   } catch (cause) {
     if (request.signal?.aborted) throw cause;
     throw unreachable();
   }
-  if (!response.ok) throw await problemOf(response);
-  return response;
+}
+
+/** Whether someone signed in anew in another tab, so that this one's token is of yesterday; it has theirs now. */
+async function isRenewed(): Promise<boolean> {
+  const known = session.value?.csrf_token;
+  const response = await fetch("/v1/session", { cache: "no-store" }).catch(() => null);
+  if (!known || !response?.ok) return false;
+  session.value = (await response.json()) as Session;
+  return session.value.csrf_token !== known;
 }
 
 /** What was asked for, or the gateway's refusal as a value, for pages that show it in its place. */
@@ -100,9 +109,9 @@ interface Page<T> {
   next_cursor?: string | null;
 }
 
-/** Adds to `headers` what says who asks. */
-export function authorise(headers: Headers, _method: string, secret = key.value): Headers {
-  if (secret) headers.set("Authorization", `Bearer ${secret}`);
+/** Adds to `headers` what a change within a session has to bring; the cookie comes by itself. */
+export function authorise(headers: Headers, method: string): Headers {
+  if (session.value && method !== "GET") headers.set("X-CSRF-Token", session.value.csrf_token);
   return headers;
 }
 
@@ -115,8 +124,10 @@ export function unreachable(): Problem {
   );
 }
 
-async function problemOf(response: Response): Promise<Problem> {
-  return problemFrom(response.status, response.statusText, await response.text());
+/** The session is over: unused for long, or its key was revoked. */
+function leave(): void {
+  session.value = null;
+  farewell.value = "Your session has ended. Sign in again.";
 }
 
 /** The problem in a refusal's body, or advice by its status where the body is none. */
@@ -132,7 +143,7 @@ export function problemFrom(status: number, statusText: string, text: string): P
 
 function advice(status: number): string {
   if (status === 401) return "The gateway does not know this key. It may have been revoked: sign in with another.";
-  if (status === 403) return "This key lacks the scope that this page needs. Sign in with a key that has scope ops.";
+  if (status === 403) return "Your key may not do this. Ask whoever runs the gateway for another role.";
   if (status >= 500) return "The gateway failed to answer. Try again; if it lasts, look at its log.";
   return `The gateway refused with status ${status}.`;
 }

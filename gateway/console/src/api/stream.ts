@@ -1,4 +1,4 @@
-// Server-sent events read through fetch, because EventSource cannot carry an Authorization header.
+// Server-sent events read through fetch, because EventSource does not tell why it was refused.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
 import { Problem, send } from "./client";

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { GeofenceFeature } from "../api/types";
 import { Icon } from "../shell/icon";
 import { slug } from "../text";
+import { Allowed, Changeable } from "../ui/allowed";
 import { TextField } from "../ui/field";
 import { TagsField } from "../ui/tags";
 import { change, close, draft, isBusy, mayLeave, problem, remove, save, setProperty, tool } from "./state";
@@ -25,46 +26,50 @@ export function Editor() {
         </button>
       </header>
       <div class="panel-body">
-        <TextField label="Name" value={String(properties.name ?? "")} change={(name) => setProperty("name", name)} />
-        {isNew && (
-          <TextField
-            label="Id"
-            mono
-            value={feature.id}
-            placeholder={slug(String(properties.name ?? "")) || "store-17"}
-            change={(id) => change({ id })}
-            help="Your own number for the store, if it has one. It cannot be changed later."
-            fault={faultAt("/id")}
+        <Changeable needs="geofences:write">
+          <TextField label="Name" value={String(properties.name ?? "")} change={(name) => setProperty("name", name)} />
+          {isNew && (
+            <TextField
+              label="Id"
+              mono
+              value={feature.id}
+              placeholder={slug(String(properties.name ?? "")) || "store-17"}
+              change={(id) => change({ id })}
+              help="Your own number for the store, if it has one. It cannot be changed later."
+              fault={faultAt("/id")}
+            />
+          )}
+          <TagsField
+            label="Tags"
+            tags={properties.tags ?? []}
+            change={(tags) => setProperty("tags", tags)}
+            help="Offers can name tags instead of stores."
           />
-        )}
-        <TagsField
-          label="Tags"
-          tags={properties.tags ?? []}
-          change={(tags) => setProperty("tags", tags)}
-          help="Offers can name tags instead of stores."
-        />
-        <TextField
-          label="Opening hours"
-          mono
-          value={String(properties["opening_hours"] ?? "")}
-          placeholder="Mo-Fr 08:00-20:00; Sa 09:00-18:00"
-          change={(text) => setProperty("opening_hours", text || undefined)}
-          help="As OpenStreetMap writes them. Without them the store counts as open."
-          fault={faultAt("/properties/opening_hours")}
-        />
-        <Shape feature={feature} />
-        <OtherProperties feature={feature} />
+          <TextField
+            label="Opening hours"
+            mono
+            value={String(properties["opening_hours"] ?? "")}
+            placeholder="Mo-Fr 08:00-20:00; Sa 09:00-18:00"
+            change={(text) => setProperty("opening_hours", text || undefined)}
+            help="As OpenStreetMap writes them. Without them the store counts as open."
+            fault={faultAt("/properties/opening_hours")}
+          />
+          <Shape feature={feature} />
+          <OtherProperties feature={feature} />
+        </Changeable>
         {problem.value && <Refused />}
       </div>
       <footer class="panel-foot">
-        <button class="primary" type="submit" disabled={isBusy.value || !isDirty}>
-          {isBusy.value ? "Saving…" : "Save"}
-        </button>
-        {!isNew && (
-          <button class="danger quiet" type="button" disabled={isBusy.value} onClick={() => void remove()}>
-            Delete
+        <Allowed needs="geofences:write">
+          <button class="primary" type="submit" disabled={isBusy.value || !isDirty}>
+            {isBusy.value ? "Saving…" : "Save"}
           </button>
-        )}
+          {!isNew && (
+            <button class="danger quiet" type="button" disabled={isBusy.value} onClick={() => void remove()}>
+              Delete
+            </button>
+          )}
+        </Allowed>
       </footer>
     </form>
   );

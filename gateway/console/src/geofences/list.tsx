@@ -5,9 +5,12 @@ import type { GeofenceFeature } from "../api/types";
 import { geofences, load, loading } from "../catalog";
 import { count } from "../format";
 import { Empty, Trouble } from "../ui/empty";
+import { Allowed } from "../ui/allowed";
 import { FileButton } from "../ui/file";
 import { take } from "./job";
 import { open, search, type Tool, tool } from "./state";
+import { TagPanel } from "./tag-panel";
+import { begin, end, tagging, toggle } from "./tagging";
 
 const MOST_SHOWN = 200;
 
@@ -21,17 +24,30 @@ export function List() {
   return (
     <>
       <header class="panel-head tools">
-        <ToolButton name="area" label="Draw area" />
-        <ToolButton name="circle" label="Draw circle" />
-        <FileButton
-          look="quiet"
-          text="Import…"
-          label="File to import"
-          accept=".geojson,.json,.geojsonl,.ndjson,.csv"
-          take={(file) => void take(file)}
-        />
+        <Allowed needs="geofences:write">
+          <ToolButton name="area" label="Draw area" />
+          <ToolButton name="circle" label="Draw circle" />
+          <FileButton
+            look="quiet"
+            text="Import…"
+            label="File to import"
+            accept=".geojson,.json,.geojsonl,.ndjson,.csv"
+            take={(file) => void take(file)}
+          />
+          {geofences.value.size > 0 && (
+            <button
+              class="quiet"
+              type="button"
+              aria-pressed={tagging.value !== null}
+              onClick={tagging.value ? end : begin}
+            >
+              Tag…
+            </button>
+          )}
+        </Allowed>
       </header>
       {tool.value === "look" ? <Search /> : <DrawHelp />}
+      {tagging.value && <TagPanel found={found.value} />}
       <Results />
     </>
   );
@@ -93,17 +109,40 @@ function Results() {
   return (
     <ul class="rows" aria-label="Geofences">
       {found.value.slice(0, MOST_SHOWN).map((geofence) => (
-        <li key={geofence.id}>
-          <button type="button" onClick={() => void open(geofence.id)}>
-            <b>{String(geofence.properties?.name || geofence.id)}</b>
-            <span>{(geofence.properties?.tags ?? []).join(", ")}</span>
-          </button>
-        </li>
+        <li key={geofence.id}>{tagging.value ? <Box geofence={geofence} /> : <Opener geofence={geofence} />}</li>
       ))}
       {found.value.length > MOST_SHOWN && (
         <li class="hint">{count(found.value.length - MOST_SHOWN)} more: search, or choose on the map.</li>
       )}
     </ul>
+  );
+}
+
+function Opener({ geofence }: { geofence: GeofenceFeature }) {
+  return (
+    <button type="button" onClick={() => void open(geofence.id)}>
+      <Described geofence={geofence} />
+    </button>
+  );
+}
+
+function Box({ geofence }: { geofence: GeofenceFeature }) {
+  return (
+    <label class="check row-box">
+      <input type="checkbox" checked={tagging.value!.chosen.has(geofence.id)} onChange={() => toggle(geofence.id)} />
+      <span>
+        <Described geofence={geofence} />
+      </span>
+    </label>
+  );
+}
+
+function Described({ geofence: { id, properties } }: { geofence: GeofenceFeature }) {
+  return (
+    <>
+      <b>{String(properties?.name || id)}</b>
+      <span>{(properties?.tags ?? []).join(", ")}</span>
+    </>
   );
 }
 

@@ -3,21 +3,26 @@
 import { effect, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import "../styles/geofences.css";
+import type { GeofenceFeature } from "../api/types";
+import { geofences } from "../catalog";
 import { MapStage } from "../map/stage";
 import { boundsOf } from "../map/shapes";
 import type { MapView } from "../map/view";
+import { may } from "../session";
 import { Drawing } from "./drawing";
 import { Editor } from "./editor";
 import { ImportPanel } from "./importing";
 import { importing, shapes, take } from "./job";
 import { List } from "./list";
 import { begin, change, close, draft, open, tool } from "./state";
+import { end, tagging, toggle } from "./tagging";
 
 export function GeofencesPage() {
   const isOver = useSignal(false);
   useEffect(
     () => () => {
       close();
+      end();
       importing.value = null;
     },
     [],
@@ -26,7 +31,7 @@ export function GeofencesPage() {
     event.preventDefault();
     isOver.value = false;
     const file = event.dataTransfer?.files[0];
-    if (file) void take(file);
+    if (file && may("geofences:write")) void take(file);
   };
   return (
     <div
@@ -46,12 +51,14 @@ export function GeofencesPage() {
 
 function connect(view: MapView): () => void {
   view.onChoose((id) => {
-    if (tool.value === "look" && !importing.value && id !== null) void open(id);
+    if (tool.value !== "look" || importing.value || id === null) return;
+    if (tagging.value) toggle(id);
+    else void open(id);
   });
   const stops = [
     effect(() => {
       const isReshaping = tool.value === "reshape";
-      view.highlight(shapes.value ?? (draft.value && !isReshaping ? [draft.value.feature] : []));
+      view.highlight(shapes.value ?? chosen() ?? (draft.value && !isReshaping ? [draft.value.feature] : []));
     }),
     effect(() => {
       if (shapes.value) view.fit(boundsOf(shapes.value));
@@ -60,6 +67,11 @@ function connect(view: MapView): () => void {
     draw(view),
   ];
   return () => stops.forEach((stop) => stop());
+}
+
+/** The geofences about to be tagged, while some are. */
+function chosen(): GeofenceFeature[] | null {
+  return tagging.value && [...tagging.value.chosen].flatMap((id) => geofences.peek().get(id) ?? []);
 }
 
 /** Moves the map to a geofence when it is opened, not while it is edited. */

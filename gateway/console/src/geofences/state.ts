@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { call, Problem } from "../api/client";
 import type { GeofenceFeature } from "../api/types";
 import { geofences } from "../catalog";
+import { session } from "../session";
 import { slug } from "../text";
 import { tell } from "../ui/notice";
 import { confirmed } from "../ui/confirm";
@@ -36,7 +37,11 @@ export async function open(id: string): Promise<void> {
 
 /** Begins a new geofence with a geometry just drawn. */
 export function begin(geometry: GeofenceFeature["geometry"], radiusM: number | null): void {
-  const properties = { name: "", tags: [], ...(radiusM === null ? {} : { radius_m: radiusM }) };
+  const properties = {
+    name: "",
+    tags: [...(session.value?.tags ?? [])].slice(0, 1),
+    ...(radiusM === null ? {} : { radius_m: radiusM }),
+  };
   draft.value = {
     feature: { type: "Feature", id: "", geometry, properties },
     etag: null,

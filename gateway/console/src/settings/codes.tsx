@@ -6,6 +6,7 @@ import { attempted, call, Problem } from "../api/client";
 import { upload } from "../api/upload";
 import { offers } from "../catalog";
 import { count } from "../format";
+import { Allowed } from "../ui/allowed";
 import { Refused } from "../ui/empty";
 import { TextField } from "../ui/field";
 import { FileButton } from "../ui/file";
@@ -54,7 +55,9 @@ export function Codes() {
         ))}
       </ul>
       {problem.value && <Refused problem={problem.value} />}
-      <Fill />
+      <Allowed needs="codes:write">
+        <Fill />
+      </Allowed>
     </section>
   );
 }

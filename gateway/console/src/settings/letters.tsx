@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { attempted, call, Problem } from "../api/client";
 import { geofenceName, offerName } from "../catalog";
 import { count, dateAndYear } from "../format";
+import { Allowed } from "../ui/allowed";
 import { confirmed } from "../ui/confirm";
 import { Trouble } from "../ui/empty";
 import { tell } from "../ui/notice";
@@ -92,7 +93,9 @@ function Letters() {
           The latest {count(all.value.length)} of {count(total.value)}.
         </p>
       )}
-      <Actions />
+      <Allowed needs="deliveries:replay">
+        <Actions />
+      </Allowed>
     </>
   );
 }

@@ -1,6 +1,7 @@
 // How much one person may get, when nobody is disturbed, and how sure a position must be.
 
 import { useEffect } from "preact/hooks";
+import { Allowed, Changeable } from "../ui/allowed";
 import { TextField } from "../ui/field";
 import { type BrandPolicy, DEFAULTS, faults, load, policy, problem, save, set } from "./state";
 
@@ -15,31 +16,35 @@ export function Policy() {
     <form class="card" aria-label="Policy" onSubmit={(event) => (event.preventDefault(), void save())}>
       <h2>What holds for every push</h2>
       <p class="hint">An offer may ask for more or, where it says so, for less. Service messages are exempt.</p>
-      <QuietHours document={document} />
-      <Pressure document={document} />
-      <div class="pair">
-        <TextField
-          label="Held out of everything, in percent"
-          type="number"
-          value={document.holdout_ratio ? String(Number((document.holdout_ratio * 100).toFixed(2))) : ""}
-          placeholder="0"
-          change={(text) => set({ holdout_ratio: Number(text) / 100 })}
-          help="The same people for every offer: they show what all pushes together are worth."
-          fault={faultAt("/holdout_ratio")}
-        />
-        <TextField
-          label="Least accurate position, in metres"
-          type="number"
-          value={document.max_accuracy_m === undefined ? "" : String(document.max_accuracy_m)}
-          placeholder={String(DEFAULTS.max_accuracy_m)}
-          change={(text) => set({ max_accuracy_m: text ? Number(text) : DEFAULTS.max_accuracy_m })}
-          fault={faultAt("/max_accuracy_m")}
-        />
-      </div>
+      <Changeable needs="policy:write">
+        <QuietHours document={document} />
+        <Pressure document={document} />
+        <div class="pair">
+          <TextField
+            label="Held out of everything, in percent"
+            type="number"
+            value={document.holdout_ratio ? String(Number((document.holdout_ratio * 100).toFixed(2))) : ""}
+            placeholder="0"
+            change={(text) => set({ holdout_ratio: Number(text) / 100 })}
+            help="The same people for every offer: they show what all pushes together are worth."
+            fault={faultAt("/holdout_ratio")}
+          />
+          <TextField
+            label="Least accurate position, in metres"
+            type="number"
+            value={document.max_accuracy_m === undefined ? "" : String(document.max_accuracy_m)}
+            placeholder={String(DEFAULTS.max_accuracy_m)}
+            change={(text) => set({ max_accuracy_m: text ? Number(text) : DEFAULTS.max_accuracy_m })}
+            fault={faultAt("/max_accuracy_m")}
+          />
+        </div>
+      </Changeable>
       {problem.value && <Refused />}
-      <button class="primary" type="submit" disabled={!isDirty}>
-        Save
-      </button>
+      <Allowed needs="policy:write">
+        <button class="primary" type="submit" disabled={!isDirty}>
+          Save
+        </button>
+      </Allowed>
     </form>
   );
 }

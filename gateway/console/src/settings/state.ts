@@ -1,7 +1,7 @@
 // The brand's policy with the version it was read at, and the API keys where this key may see them.
 
 import { signal } from "@preact/signals";
-import { call, type DocumentFault, Problem } from "../api/client";
+import { attempted, call, type DocumentFault, Problem } from "../api/client";
 import { tell } from "../ui/notice";
 
 export interface BrandPolicy {
@@ -19,6 +19,8 @@ export interface ApiKey {
   key_id: string;
   name: string;
   scopes: string[];
+  role?: string;
+  tags?: string[];
   created_at_ms: number;
   user_id?: string;
   expires_at_ms?: number;
@@ -38,8 +40,8 @@ export const DEFAULTS = {
 export const policy = signal<{ document: BrandPolicy; etag: string | null; isDirty: boolean } | null>(null);
 export const faults = signal<readonly DocumentFault[]>([]);
 export const problem = signal<Problem | null>(null);
-/** null until they are known; a Problem where this key may not see them. */
-export const keys = signal<readonly ApiKey[] | Problem | null>(null);
+export const keys = signal<readonly ApiKey[]>([]);
+export const keyProblem = signal<Problem | null>(null);
 /** The key just made, with its secret, which cannot be shown again. */
 export const made = signal<ApiKey | null>(null);
 
@@ -64,28 +66,38 @@ export async function save(): Promise<void> {
   });
 }
 
-export async function makeKey(name: string, scopes: readonly string[]): Promise<void> {
-  await attempt(async () => {
-    made.value = (await call<ApiKey>("/v1/keys", { method: "POST", json: { name, scopes } })).body;
-    await listKeys();
+/** Answers whether it was made. */
+export async function makeKey(wanted: object): Promise<boolean> {
+  return changeKeys(async () => {
+    made.value = (await call<ApiKey>("/v1/keys", { method: "POST", json: wanted })).body;
+  });
+}
+
+export async function rotate(id: string): Promise<void> {
+  await changeKeys(async () => {
+    made.value = (await call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}/rotate`, { method: "POST", json: {} })).body;
   });
 }
 
 export async function revoke(id: string): Promise<void> {
-  await attempt(async () => {
+  await changeKeys(async () => {
     await call(`/v1/keys/${encodeURIComponent(id)}`, { method: "DELETE" });
     tell("Revoked.");
-    await listKeys();
   });
 }
 
 export async function listKeys(): Promise<void> {
-  try {
-    keys.value = (await call<{ items: ApiKey[] }>("/v1/keys")).body.items;
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    keys.value = error;
-  }
+  const found = await attempted(() => call<{ items: ApiKey[] }>("/v1/keys"));
+  if (found instanceof Problem) keyProblem.value = found;
+  else keys.value = found.body.items;
+}
+
+async function changeKeys(deed: () => Promise<void>): Promise<boolean> {
+  made.value = keyProblem.value = null;
+  const done = await attempted(deed);
+  if (done instanceof Problem) keyProblem.value = done;
+  else await listKeys();
+  return !(done instanceof Problem);
 }
 
 async function attempt(deed: () => Promise<void>): Promise<void> {

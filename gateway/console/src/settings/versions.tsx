@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { attempted, call, Problem } from "../api/client";
 import { geofenceName, load as loadCatalog, offerName } from "../catalog";
 import { count, dateAndYear, words } from "../format";
+import { may, refusal } from "../session";
 import { confirmed } from "../ui/confirm";
 import { DifferenceTable } from "../ui/difference";
 import { Trouble } from "../ui/empty";
@@ -91,7 +92,8 @@ function VersionItem({ version: one, isPresent }: { version: Version; isPresent:
               class="quiet"
               type="button"
               aria-label={`Go back to this: version ${version}`}
-              disabled={isBusy.value}
+              disabled={isBusy.value || !may("catalog:rollback")}
+              title={refusal("catalog:rollback")}
               onClick={() => void goBack(one)}
             >
               Go back to this

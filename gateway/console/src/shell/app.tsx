@@ -3,44 +3,80 @@
 import { type ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { load } from "../catalog";
+import { words } from "../format";
 import { start } from "../live/state";
 import { LivePage } from "../live/page";
 import { addressOf, follow, page } from "../router";
-import { key, signOut } from "../session";
+import { may, session } from "../session";
 import { theme, toggleTheme } from "../theme";
 import { ConfirmDialog } from "../ui/confirm";
 import { Notice } from "../ui/notice";
 import { Icon } from "./icon";
 import { lazy } from "./lazy";
 import { SignIn } from "./sign-in";
+import { signOut } from "./signing";
 import { StreamStatus } from "./status";
 
 interface PageEntry {
   name: string;
   title: string;
   Page: ComponentType;
+  /** Without it the page has nothing to show, and is not offered. */
+  needs: string;
 }
 
 const PAGES: readonly [PageEntry, ...PageEntry[]] = [
-  { name: "", title: "Live", Page: LivePage },
-  { name: "geofences", title: "Geofences", Page: lazy(async () => (await import("../geofences/page")).GeofencesPage) },
-  { name: "offers", title: "Offers", Page: lazy(async () => (await import("../offers/page")).OffersPage) },
-  { name: "simulator", title: "Simulator", Page: lazy(async () => (await import("../simulator/page")).SimulatorPage) },
-  { name: "reports", title: "Reports", Page: lazy(async () => (await import("../reports/page")).ReportsPage) },
-  { name: "users", title: "Users", Page: lazy(async () => (await import("../users/page")).UsersPage) },
-  { name: "settings", title: "Settings", Page: lazy(async () => (await import("../settings/page")).SettingsPage) },
+  { name: "", needs: "activity:read", title: "Live", Page: LivePage },
+  {
+    name: "geofences",
+    needs: "catalog:read",
+    title: "Geofences",
+    Page: lazy(async () => (await import("../geofences/page")).GeofencesPage),
+  },
+  {
+    name: "offers",
+    needs: "catalog:read",
+    title: "Offers",
+    Page: lazy(async () => (await import("../offers/page")).OffersPage),
+  },
+  {
+    name: "simulator",
+    needs: "simulations:run",
+    title: "Simulator",
+    Page: lazy(async () => (await import("../simulator/page")).SimulatorPage),
+  },
+  {
+    name: "reports",
+    needs: "reports:read",
+    title: "Reports",
+    Page: lazy(async () => (await import("../reports/page")).ReportsPage),
+  },
+  {
+    name: "users",
+    needs: "users:read",
+    title: "Users",
+    Page: lazy(async () => (await import("../users/page")).UsersPage),
+  },
+  {
+    name: "settings",
+    needs: "catalog:read",
+    title: "Settings",
+    Page: lazy(async () => (await import("../settings/page")).SettingsPage),
+  },
 ];
 
 export function App() {
-  return key.value === null ? <SignIn /> : <SignedIn />;
+  if (session.value === undefined) return <p class="empty hint">Loading…</p>;
+  return session.value === null ? <SignIn /> : <SignedIn />;
 }
 
 function SignedIn() {
   useEffect(() => {
     void load();
-    return start();
-  }, [key.value]);
-  const shown = PAGES.find(({ name }) => name === page.value) ?? PAGES[0];
+    return may("activity:read") ? start() : undefined;
+  }, []);
+  const offered = PAGES.filter(({ needs }) => may(needs));
+  const shown = offered.find(({ name }) => name === page.value) ?? offered[0] ?? PAGES[0];
   useEffect(() => {
     document.title = `${shown.title} · geopush`;
   }, [shown.title]);
@@ -54,7 +90,7 @@ function SignedIn() {
           <Icon name="mark" /> geopush
         </a>
         <nav aria-label="Pages">
-          {PAGES.map(({ name, title }) => (
+          {offered.map(({ name, title }) => (
             <a
               key={name}
               href={addressOf(name)}
@@ -65,17 +101,30 @@ function SignedIn() {
             </a>
           ))}
         </nav>
-        <StreamStatus />
+        {may("activity:read") && <StreamStatus />}
         <ThemeButton />
-        <button class="plain" type="button" onClick={signOut}>
-          Sign out
-        </button>
+        <Account />
       </header>
       <main id="main" tabIndex={-1}>
         <shown.Page key={shown.name} />
       </main>
       <ConfirmDialog />
       <Notice />
+    </>
+  );
+}
+
+function Account() {
+  const { name, role } = session.value!;
+  return (
+    <>
+      <p class="account">
+        <b>{name}</b>
+        {role && <span>{words(role)}</span>}
+      </p>
+      <button class="plain" type="button" onClick={() => void signOut()}>
+        Sign out
+      </button>
     </>
   );
 }

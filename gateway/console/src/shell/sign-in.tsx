@@ -1,30 +1,31 @@
-// The door: an API key, tried before it is kept.
+// The door: an API key, exchanged for a session.
 
 import { useSignal } from "@preact/signals";
-import { call, Problem } from "../api/client";
-import { signIn } from "../session";
+import { Problem } from "../api/client";
+import { farewell } from "../session";
 import { Icon } from "./icon";
+import { signIn } from "./signing";
 
 export function SignIn() {
   const secret = useSignal("");
-  const problem = useSignal<string | null>(null);
+  const refused = useSignal<string | null>(null);
   const isTrying = useSignal(false);
+  const problem = refused.value ?? (farewell.value || null);
 
   async function tryKey(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const tried = secret.value.trim();
     if (!tried) {
-      problem.value = "Paste an API key first.";
+      refused.value = "Paste an API key first.";
       return;
     }
     isTrying.value = true;
-    problem.value = null;
+    refused.value = null;
     try {
-      await call("/v1/geofences?limit=1", { as: tried });
-      signIn(tried);
+      await signIn(tried);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      problem.value = error.detail;
+      refused.value = error.detail;
     } finally {
       isTrying.value = false;
     }
@@ -41,25 +42,25 @@ export function SignIn() {
         <input
           id="key"
           type="password"
-          autocomplete="off"
+          autocomplete="current-password"
           spellcheck={false}
           value={secret.value}
           onInput={(event) => (secret.value = event.currentTarget.value)}
-          aria-invalid={problem.value !== null}
-          aria-describedby={problem.value ? "key-problem" : "key-help"}
+          aria-invalid={problem !== null}
+          aria-describedby={problem ? "key-problem" : "key-help"}
           autofocus
         />
-        {problem.value && (
+        {problem && (
           <p id="key-problem" class="fault" role="alert">
-            {problem.value}
+            {problem}
           </p>
         )}
         <button class="primary" type="submit" disabled={isTrying.value}>
           {isTrying.value ? "Checking…" : "Open the console"}
         </button>
         <p id="key-help" class="hint">
-          A key with scope <code>ops</code>. The gateway prints an admin key once, at its first start; with it you make
-          more at <code>/v1/keys</code>. The key stays in this tab and is forgotten when the tab closes.
+          Ask whoever runs the gateway for a key with your role. They make one with <code>geopush keys create</code> or
+          in the settings here. It opens a session of at most a working day; the browser keeps no key.
         </p>
       </form>
     </main>

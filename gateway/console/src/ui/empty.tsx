@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Problem } from "../api/client";
-import { signOut } from "../session";
+import { signOut } from "../shell/signing";
 
 export function Empty({ title, children }: { title: string; children: ComponentChildren }) {
   return (
@@ -21,7 +21,7 @@ export function Trouble({ problem, retry }: { problem: Problem; retry: () => voi
     <div class="empty" role="alert">
       <h2>{problem.title}</h2>
       <p>{problem.detail}</p>
-      <button class="primary" type="button" onClick={() => (isRefused ? signOut() : retry())}>
+      <button class="primary" type="button" onClick={() => (isRefused ? void signOut() : retry())}>
         {isRefused ? "Sign in with another key" : "Try again"}
       </button>
     </div>

@@ -7,6 +7,7 @@ import { call, Problem } from "../api/client";
 import { providerName, said } from "../decisions/words";
 import { dateAndYear, words } from "../format";
 import { go } from "../router";
+import { may, refusal } from "../session";
 import { forget, person } from "../simulator/state";
 import { Decisions } from "./decisions";
 import { confirmed } from "../ui/confirm";
@@ -143,14 +144,22 @@ function Held({ user: held }: { user: User }) {
         <button
           class="quiet"
           type="button"
-          onClick={() => download(`${held.user_id}.json`, "application/json", JSON.stringify(held, null, 2))}
+          disabled={isBusy.value || !may("users:export")}
+          title={refusal("users:export")}
+          onClick={() => void exportAll(held.user_id)}
         >
           Export
         </button>
         <button class="quiet" type="button" onClick={() => simulate(held.user_id)}>
           Try in the simulator
         </button>
-        <button class="danger quiet" type="button" disabled={isBusy.value} onClick={() => void erase(held.user_id)}>
+        <button
+          class="danger quiet"
+          type="button"
+          disabled={isBusy.value || !may("users:erase")}
+          title={refusal("users:erase")}
+          onClick={() => void erase(held.user_id)}
+        >
           Erase
         </button>
       </footer>
@@ -178,9 +187,16 @@ function Devices({ held }: { held: User }) {
                 {dateAndYear(device.registered_at_ms)}
               </span>
             </span>
-            <button class="plain" type="button" onClick={() => void removeDevice(held.user_id, device.device_id)}>
-              Remove
-            </button>
+            {may("users:write") && (
+              <button
+                class="plain"
+                type="button"
+                aria-label={`Remove ${device.device_id}`}
+                onClick={() => void removeDevice(held.user_id, device.device_id)}
+              >
+                Remove
+              </button>
+            )}
           </li>
         ))}
       </ul>
@@ -198,6 +214,14 @@ async function find(): Promise<void> {
   user.value = null;
   await attempt(async () => {
     user.value = (await call<User>(addressOf(asked.value.trim()))).body;
+  });
+}
+
+/** Everything that is held, as the gateway tells it: more than this page shows. */
+async function exportAll(userId: string): Promise<void> {
+  await attempt(async () => {
+    const { body } = await call(`${addressOf(userId)}/export`);
+    download(`${userId}.json`, "application/json", JSON.stringify(body, null, 2));
   });
 }
 

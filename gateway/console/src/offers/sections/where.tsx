@@ -1,7 +1,6 @@
 // Where the offer belongs, what sets it off, and when it may.
 
-import { computed } from "@preact/signals";
-import { geofences } from "../../catalog";
+import { knownTags } from "../../geofences/tagging";
 import { Choice, TextField } from "../../ui/field";
 import { TagsField } from "../../ui/tags";
 import { type Day, DAYS, type Offer, TRIGGERS, type WeeklyWindow } from "../document";
@@ -14,14 +13,6 @@ const REACHES: readonly [Reach, string][] = [
   ["tags", "Stores with a tag"],
   ["stores", "Chosen stores"],
 ];
-
-const knownTags = computed(() => {
-  const times = new Map<string, number>();
-  for (const { properties } of geofences.value.values()) {
-    for (const tag of properties?.tags ?? []) times.set(tag, (times.get(tag) ?? 0) + 1);
-  }
-  return [...times].sort(([, a], [, b]) => b - a).map(([tag]) => tag);
-});
 
 export function Where({ offer: { targets = {} } }: { offer: Offer }) {
   const reach: Reach = targets.all ? "all" : targets.geofences ? "stores" : "tags";
