@@ -108,9 +108,9 @@ class Outlines:
 
 def spread(starts: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
     """Concatenate ``range(start, start + count)`` over all rows."""
-    offsets = (starts - (counts.cumsum() - counts)).repeat(counts)
-    offsets += np.arange(len(offsets), dtype=np.int64)
-    return offsets
+    steps: Indices = (starts - (counts.cumsum() - counts)).repeat(counts)
+    steps += np.arange(len(steps))
+    return steps
 
 
 def covers_many(
@@ -122,7 +122,7 @@ def covers_many(
     """
     inside = np.zeros(len(which), dtype=bool)
     south, north, west, east = outlines.boxes.take(which, axis=0).T
-    boxed = south <= lats
+    boxed: NDArray[np.bool_] = south <= lats
     boxed &= lats <= north
     boxed &= west <= lngs
     boxed &= lngs <= east
@@ -167,17 +167,16 @@ def _crosses_oddly(outlines: Outlines, which: Indices, lats: Floats, lngs: Float
     return is_odd, np.concatenate((doubt, owner[level])) if level.any() else doubt
 
 
-def _within_radius(
-    outlines: Outlines, which: NDArray[np.integer], lats: Floats, lngs: Floats
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether each point is inside, and whether that is in doubt."""
+def _within_radius(outlines: Outlines, which: Indices, lats: Floats, lngs: Floats) -> tuple[NDArray[np.bool_], Indices]:
+    """Whether each point is inside, and the rows where that is in doubt."""
     first = outlines.start[which]
     phi1, phi2 = np.radians(outlines.y[first]), np.radians(lats)
     half_dlng = np.radians(lngs - outlines.x[first]) * 0.5
     a = np.sin((phi2 - phi1) * 0.5) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(half_dlng) ** 2
     away_m = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, np.sqrt(a)))
     radius_m = outlines.radius_m[which]
-    return away_m <= radius_m, np.abs(away_m - radius_m) <= _CIRCLE_DOUBT_M + 1e-9 * radius_m
+    unsure = np.abs(away_m - radius_m) <= _CIRCLE_DOUBT_M + 1e-9 * radius_m
+    return away_m <= radius_m, unsure.nonzero()[0]
 
 
 def covers_exactly(shape: Shape, lat: float, lng: float) -> bool:
