@@ -67,7 +67,7 @@ _DELEGATED = (
     ("apply", "gateway.offline.campaign:apply_main", "make a gateway's catalog what a folder says"),
     ("sandbox", "gateway.delivery.sandbox.__main__", "run the local APNs and FCM stand-in"),
     ("source", "gateway.ingest.commands:source_main", "let in clients that phones already have"),
-    ("keys", "gateway.ingest.commands:keys_main", "make, list and revoke API keys"),
+    ("keys", "gateway.ingest.commands:keys_main", "create, list, rotate and revoke API keys"),
     ("dead-letters", "gateway.delivery.letters", "list pushes that were given up, and try them again"),
 )
 """Commands that read their own options: name, module (and its function, else ``main``), sentence."""

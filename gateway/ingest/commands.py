@@ -39,14 +39,21 @@ def source_main(arguments: Sequence[str] | None = None) -> int:
 
 
 def keys_main(arguments: Sequence[str] | None = None) -> int:
-    """Make, list or revoke API keys."""
+    """Create, list, rotate or revoke API keys."""
     parser = _parser("geopush keys", "Hand out API keys.")
     actions = parser.add_subparsers(dest="action", required=True)
-    make = actions.add_parser("make", help="make a key and show its secret, once")
+    make = actions.add_parser("create", aliases=["make"], help="make a key and show its secret, once")
     make.add_argument("--name", required=True, help="what to call it in lists")
-    make.add_argument("--scope", action="append", required=True, help="ingest, events, ops or admin; may be repeated")
-    make.add_argument("--user", help="a key that speaks for this user only")
+    make.add_argument("--role", help="for a person: viewer, store_ops, marketer, approver, privacy or admin")
+    make.add_argument("--tags", default="", help="of the geofences that store_ops may touch, separated by commas")
+    make.add_argument(
+        "--scope", action="append", default=[], help="for a machine: ingest, events, ops or admin; may be repeated"
+    )
+    make.add_argument("--user", help="a machine's key that speaks for this user only")
     make.add_argument("--expires-at-ms", type=int, default=0, help="epoch milliseconds; 0 is never")
+    rotate = actions.add_parser("rotate", help="give a key a new secret and show it, once")
+    rotate.add_argument("key_id")
+    rotate.add_argument("--overlap-s", type=int, default=3600, help="seconds that the old one goes on opening")
     actions.add_parser("list", help="list all keys")
     actions.add_parser("revoke", help="make a key open nothing").add_argument("key_id")
     return _run(parser, arguments, _keys)
@@ -83,10 +90,17 @@ def _keys(options: argparse.Namespace, call: Call) -> Iterator[str]:
         yield "revoked"
     elif options.action == "list":
         for one in call("GET", "/v1/keys")["items"]:
-            yield f"{one['key_id']}  {','.join(one['scopes']):<20} {one['name']}"
+            may = ",".join([*([one["role"]] if "role" in one else []), *one["scopes"]])
+            yield f"{one['key_id']}  {may:<20} {one['name']}  {','.join(one.get('tags', ()))}".rstrip()
+    elif options.action == "rotate":
+        path = f"/v1/keys/{quote(options.key_id, safe='')}/rotate"
+        made = call("POST", path, {"overlap_s": options.overlap_s})
+        yield f"{made['key_id']}  {made['secret']}"
     else:
-        wanted = {"name": options.name, "scopes": options.scope, "expires_at_ms": options.expires_at_ms}
-        made = call("POST", "/v1/keys", wanted | ({"user_id": options.user} if options.user else {}))
+        tags = [tag.strip() for tag in options.tags.split(",") if tag.strip()]
+        wanted = {"name": options.name, "scopes": options.scope, "tags": tags, "expires_at_ms": options.expires_at_ms}
+        named = {"role": options.role, "user_id": options.user}
+        made = call("POST", "/v1/keys", wanted | {name: value for name, value in named.items() if value})
         yield f"{made['key_id']}  {made['secret']}"
 
 

@@ -43,6 +43,18 @@ async def test_keys_are_made_listed_and_revoked(http: Http, capsys: pytest.Captu
     assert (await http.call("GET", "/v1/offers", key=secret))[0] == 401
 
 
+async def test_people_get_roles_and_a_rotated_key_opens_under_its_new_secret(
+    http: Http, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("create", "--name", "Mia", "--role", "store_ops", "--tags", "helsinki, espoo")
+    key_id, secret = (await said(http, capsys, keys_main, *words))[1].split()
+    assert f"{key_id}  store_ops            Mia  espoo,helsinki\n" in (await said(http, capsys, keys_main, "list"))[1]
+    _, out, _ = await said(http, capsys, keys_main, "rotate", key_id, "--overlap-s", "0")
+    assert out.split()[0] == key_id
+    assert [(await http.call("GET", "/v1/offers", key=k))[0] for k in (secret, out.split()[1])] == [401, 200]
+    assert (await said(http, capsys, keys_main, "create", "--name", "x"))[0] == 1
+
+
 async def test_a_refusal_is_one_line_that_says_what_to_do(http: Http, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = await said(http, capsys, source_main, "add", "owntracks", "--name", "x")
     assert (status, err) == (
