@@ -19,9 +19,9 @@ import orjson
 from aiohttp import web
 
 from gateway.catalog.difference import Difference, compare
-from gateway.catalog.import_process import frames_of
-from gateway.catalog.import_worker import Task
 from gateway.errors import BadRequest, GeopushError, NotFound, Unavailable
+from gateway.importing.process import frames_of
+from gateway.importing.worker import Task
 from gateway.logs import Log
 from gateway.ops import audit, stored
 from gateway.ops.geofences import limits_of

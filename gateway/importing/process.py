@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import msgspec
 
-from gateway.catalog.import_worker import Task
 from gateway.errors import Unavailable
+from gateway.importing.worker import Task
 
 
 async def frames_of(task: Task, body: bytes) -> AsyncGenerator[list[Any], None]:
     """The worker's frames, read while it works. Raises Unavailable when it dies."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.catalog.import_worker",
+        sys.executable, "-m", "gateway.importing.worker",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     source, sink = cast(asyncio.StreamReader, process.stdout), cast(asyncio.StreamWriter, process.stdin)

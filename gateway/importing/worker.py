@@ -1,6 +1,6 @@
 """The slow half of an import, as a process of its own: parse and cover, so that the ping path is not disturbed.
 
-Run as ``python -m gateway.catalog.import_worker``. Reads one line of JSON (``Task``) and then the file from standard
+Run as ``python -m gateway.importing.worker``. Reads one line of JSON (``Task``) and then the file from standard
 input; writes frames, each a big-endian 4-byte length and MessagePack: ``["total", n]``, ``["fault", {…}]``,
 ``["feature", id, body, covering]``, ``["unreadable", code, detail]``. Its memory is given back when it ends.
 """
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from gateway.catalog.features import feature_of
-from gateway.catalog.tables import features_of_csv
+from gateway.importing.tables import features_of_csv
 from geofences.covering import cover_many
 from geofences.importing import FeatureError, Limits, UnreadableCollection, parse_collection, parse_feature
 from geofences.model import Geofence
