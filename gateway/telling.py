@@ -157,9 +157,11 @@ def _transition_events(store: Store, transitions: list[tuple[str, Transition]]) 
 def _decision_events(store: Store, decided: Decided) -> Iterator[dict[str, Any]]:
     for decision, outcomes in decided:
         user = store.activity.pseudonym(decision.user_id)
+        decision_id = store.activity.decision_id(decision.user_id, decision.at_ms)
         for candidate, refusal in outcomes:
             event = {
                 "type": "decision",
+                "decision_id": decision_id,
                 "at_ms": decision.at_ms,
                 "user": user,
                 "offer_id": candidate.offer_id,

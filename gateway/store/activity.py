@@ -38,6 +38,15 @@ class Activity:
         """The user as ten hexadecimal digits, the same in all workers, meaningless without the key."""
         return self._pseudonyms.short(user_id)
 
+    def decision_id(self, user_id: str, at_ms: int) -> str:
+        """A name for the decision about a user at an instant, by which it can be asked for, and nothing be read."""
+        return self._pseudonyms.seal(f"{at_ms} {user_id}")
+
+    def decided(self, decision_id: str) -> tuple[str, int] | None:
+        """The user and the instant that a decision's name stands for; None for what is no such name."""
+        at_ms, space, user_id = (self._pseudonyms.unseal(decision_id) or "").partition(" ")
+        return (user_id, int(at_ms)) if space else None
+
     async def publish(self, events: Sequence[dict[str, Any]]) -> int:
         """Tell everyone who watches, in all workers; how many watchers there were."""
         if not events:
