@@ -38,6 +38,7 @@ def mount(app: web.Application) -> None:
         settings.max_pings_in_flight,
         key_pings_per_s=settings.key_pings_per_s,
         user_min_interval_s=settings.user_min_interval_s,
+        shared_dir=settings.shared_dir,
     )
     lines = app[LINES] = Lines(StreamSessions(context.store.connection))
     stored_sources = Sources(context.store.connection)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from aiohttp import web
 
@@ -42,12 +43,16 @@ class Intake:
         *,
         key_pings_per_s: float = 0.0,
         user_min_interval_s: float = 0.0,
+        shared_dir: Path | None = None,
     ) -> None:
-        """At most ``max_pings`` are under way at once, save that one batch is always let in."""
+        """At most ``max_pings`` are under way at once, save that one batch is always let in.
+
+        Limits are kept in ``shared_dir``, together with the other workers of this host. Raises ConfigError.
+        """
         self._pipeline = pipeline
         self._max_pings = max_pings
-        self._rates = KeyRates(key_pings_per_s)
-        self._spacing = Spacing(user_min_interval_s)
+        self._rates = KeyRates(key_pings_per_s, shared_dir)
+        self._spacing = Spacing(user_min_interval_s, shared_dir)
         self._too_close = metrics.pings_ignored.labels("too_close")
         self._gathered: list[Ping] = []
         self._callers: list[asyncio.Future[None]] = []
