@@ -14,6 +14,7 @@ from gateway.catalog.features import feature_of
 from gateway.errors import BadRequest, Conflict, InvalidDocument
 from gateway.ops import stored
 from gateway.ops.features import changes_of
+from gateway.ops.tiling import middle_of
 from gateway.store.catalog import Kind
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, SHELVES, Context
@@ -22,6 +23,7 @@ from gateway.web.faults import decode_object
 from gateway.web.operations import Parameter, operation
 from gateway.web.permissions import Permission
 from geofences.importing import FeatureError, Limits, parse_feature
+from geofences.model import Geofence
 
 MAX_NAMED = 20
 """Offers that a refusal names; more would not help anyone."""
@@ -118,24 +120,45 @@ async def delete_geofence(request: web.Request) -> web.StreamResponse:
         Parameter("bbox", "west,south,east,north in degrees; west may be greater than east over the antimeridian."),
         Parameter("tag", "Only those with this tag."),
         Parameter("q", "Only those whose id or name holds this text, whatever the case."),
+        Parameter(
+            "outline", "Only id, name, tags, and a point in the middle: for large catalogs.", {"type": "boolean"}
+        ),
     ),
 )
 async def list_geofences(request: web.Request) -> web.StreamResponse:
-    """List geofences in order of id, a page at a time."""
+    """List geofences in order of id, a page at a time.
+
+    With ``outline`` each is told in about a hundred bytes; how they look is what the tiles are for.
+    """
     limit, after = page_limit(request), page_cursor(request)
     bbox, tag, text = _bbox(request), request.query.get("tag"), request.query.get("q")
     catalog = request.app[CONTEXT].catalog
     await catalog.refresh()
     shelf = await request.app[SHELVES].of(catalog.current)
     found, is_more = shelf.page(after, limit, bbox=bbox, tag=tag, text=text)
-    items = [orjson.Fragment(feature_of(geofence)) for geofence in found]
+    told = _outline if flag(request, "outline") else feature_of
+    items = [orjson.Fragment(told(geofence)) for geofence in found]
     next_cursor = cursor_after(found[-1].id) if is_more else None
-    return web.Response(
+    answer = web.Response(
         body=orjson.dumps({"items": items, "next_cursor": next_cursor}), content_type="application/json"
     )
+    answer.enable_compression()
+    return answer
 
 
 OPERATIONS = (list_geofences, put_geofence, patch_geofence, get_geofence, delete_geofence)
+
+
+def _outline(geofence: Geofence) -> bytes:
+    lat, lng = middle_of(geofence)
+    return orjson.dumps(
+        {
+            "type": "Feature",
+            "id": geofence.id,
+            "geometry": {"type": "Point", "coordinates": [round(lng, 6), round(lat, 6)]},
+            "properties": {"name": geofence.properties.get("name"), "tags": sorted(geofence.tags)},
+        }
+    )
 
 
 def limits_of(context: Context) -> Limits:

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gateway.catalog.shelf import Shelf
+from gateway.catalog.shelf import Shelf, box_of
 from gateway.ops.vector_tile import EXTENT, areas_layer, points_layer
 from geofences.geodesy import M_PER_DEG
 from geofences.model import Circle, Geofence
@@ -59,7 +59,7 @@ class Tiling:
         self._sizes = (self._high - self._low).max(axis=1, initial=0)
         self._middles = (self._low + self._high) / 2
         for place in np.flatnonzero(east - west > 180):  # cut at the antimeridian
-            self._middles[place] = _projected(_first_part_middle(shelf.geofences[place]))
+            self._middles[place] = _projected(np.array([middle_of(shelf.geofences[place])[::-1]]))
 
     def draw(self, z: int, x: int, y: int) -> bytes:
         """The tile, not compressed; empty where it shows nothing."""
@@ -149,6 +149,9 @@ def _drawn(geofence: Geofence) -> shapely.Geometry:
     return shapely.Polygon(np.column_stack([lngs, lats]))
 
 
-def _first_part_middle(geofence: Geofence) -> NDArray[np.float64]:
-    west, south, east, north = shapely.bounds(shapely.get_parts(_drawn(geofence))[0])
-    return np.array([[(west + east) / 2, (south + north) / 2]])
+def middle_of(geofence: Geofence) -> tuple[float, float]:
+    """Latitude and longitude of the middle of its box; of its first part's, where it is cut at the antimeridian."""
+    west, south, east, north = box_of(geofence)
+    if east - west > 180:
+        west, south, east, north = shapely.bounds(shapely.get_parts(_drawn(geofence))[0]).tolist()
+    return (south + north) / 2, (west + east) / 2

@@ -184,3 +184,32 @@ async def test_geofences_ask_for_the_scope_ops(http: Http) -> None:
     key = await http.new_key("ingest")
     assert (await http.call("GET", "/v1/geofences", key=key))[0] == 403
     assert (await http.call("GET", "/v1/geofences", key="gp_unknown"))[0] == 401
+
+
+async def test_an_outline_tells_where_and_what_and_not_how_it_looks(http: Http) -> None:
+    """For a list of a hundred thousand: id, name, tags, and a point in the middle, whatever the shape."""
+    await http.call("PUT", "/v1/geofences/g1", STORE)
+    await http.call("PUT", "/v1/geofences/g2", circle("g2", 24.9, 60.1, opening_hours="24/7"))
+    status, page = await http.call("GET", "/v1/geofences?outline=true&limit=1")
+    assert (status, page["items"]) == (
+        200,
+        [
+            {
+                "type": "Feature",
+                "id": "g1",
+                "geometry": {"type": "Point", "coordinates": [24.945, 60.175]},
+                "properties": {"name": "Kiosk", "tags": ["kiosk"]},
+            }
+        ],
+    )
+    _, page = await http.call("GET", f"/v1/geofences?outline=true&cursor={page['next_cursor']}")
+    assert [item["geometry"]["coordinates"] for item in page["items"]] == [[24.9, 60.1]]
+    assert page["items"][0]["properties"] == {"name": None, "tags": []}
+
+
+async def test_lists_are_sent_compressed_to_whom_can_unpack(http: Http) -> None:
+    await http.call("PUT", "/v1/geofences/g1", STORE)
+    async with http.request("GET", "/v1/geofences", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert (answer.headers["Content-Encoding"], len((await answer.json())["items"])) == ("gzip", 1)
+    async with http.request("GET", "/v1/geofences", headers={"Accept-Encoding": "identity"}) as answer:
+        assert "Content-Encoding" not in answer.headers
