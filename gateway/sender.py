@@ -169,6 +169,7 @@ def _per_s(per_minute: Mapping[str, int], channel: str) -> float | None:
 
 
 def _addresses(devices: Sequence[profiles.Device]) -> list[Device]:
+    """Where to send: a device whose token its provider has refused is left out until it is registered again."""
     return [
         Device(
             device_id=device.device_id,
@@ -178,4 +179,5 @@ def _addresses(devices: Sequence[profiles.Device]) -> list[Device]:
             app=device.app,
         )
         for device in devices
+        if device.refused is None
     ]

@@ -21,6 +21,7 @@ from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.store import Store
 from gateway.store.outbox import OutboxEntry
+from gateway.store.profiles import TokenNews
 
 _log = Log("sender")
 
@@ -98,26 +99,32 @@ class Settler:
             self._settled[settled.entry.entry_id] = None
         while len(self._settled) > REMEMBERED:
             self._settled.popitem(last=False)
-        await self._forget_tokens(batch)
+        await self._note_tokens(batch)
         self._count(batch)
         if store.activity.is_watched:
             await store.activity.publish([self._event(settled) for settled in batch])
 
-    async def _forget_tokens(self, batch: Sequence[Settlement]) -> None:
-        refused = [
-            (settled.job.user_id, attempt.device, attempt.outcome)
-            for settled in batch
-            for attempt in settled.delivery.attempts
-            if attempt.outcome.token_state is not TokenState.GOOD
-        ]
-        for _, _, outcome in refused:
-            self._metrics.tokens_refused.labels(outcome.provider, outcome.token_state).inc()
-        gone = [
-            (user_id, device.token, outcome.token_invalid_since_ms)
-            for user_id, device, outcome in refused
-            if outcome.token_state is TokenState.GONE
-        ]
-        await asyncio.gather(*(self._store.profiles.remove_token(*token) for token in gone))
+    async def _note_tokens(self, batch: Sequence[Settlement]) -> None:
+        news: list[TokenNews] = []
+        for settled in batch:
+            for attempt in settled.delivery.attempts:
+                device, outcome = attempt.device, attempt.outcome
+                if outcome.token_state is TokenState.GOOD:
+                    continue
+                self._metrics.tokens_refused.labels(outcome.provider, outcome.token_state).inc()
+                is_gone = outcome.token_state is TokenState.GONE
+                news.append(
+                    TokenNews(
+                        user_id=settled.job.user_id,
+                        token=device.token,
+                        registered_at_ms=device.registered_at_ms,
+                        reason=outcome.code,
+                        at_ms=settled.at_ms,
+                        gone_since_ms=outcome.token_invalid_since_ms if is_gone else None,
+                    )
+                )
+        if news:
+            await self._store.profiles.note_tokens(news)
 
     def _count(self, batch: Sequence[Settlement]) -> None:
         for settled in batch:

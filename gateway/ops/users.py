@@ -88,8 +88,18 @@ class DeviceDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     app: Annotated[str, Meta(max_length=100)] = ""
 
 
+class RefusalAnswer(msgspec.Struct, frozen=True):
+    """The provider's word against a token (``BadDeviceToken``), and when it came."""
+
+    reason: str
+    at_ms: int
+
+
 class DeviceAnswer(msgspec.Struct, frozen=True):
-    """A registered device; of its token only the end is shown."""
+    """A registered device; of its token only the end is shown.
+
+    With ``refused`` its provider has refused the token, and it gets no push until it is registered again.
+    """
 
     device_id: str
     platform: str
@@ -97,6 +107,7 @@ class DeviceAnswer(msgspec.Struct, frozen=True):
     registered_at_ms: int
     app: str
     app_version: str
+    refused: RefusalAnswer | None = None
 
 
 class UserAnswer(msgspec.Struct, frozen=True):
@@ -183,7 +194,7 @@ async def export_user(request: web.Request) -> web.StreamResponse:
     example={"platform": "fcm", "token": "dGhpcyBpcyBubyB0b2tlbg:APA91bE", "app_version": "4.2.0"},
 )
 async def put_device(request: web.Request) -> web.StreamResponse:
-    """Register a device's push token; whoever had the same token before loses it."""
+    """Register a device's push token; whoever had the same token before loses it, and a refusal of it is forgotten."""
     user_id, device_id = _user_id(request), path_id(request, "device_id")
     wanted = decode_document(await read_body(request, MAX_USER_BYTES), DeviceDocument)
     device = Device(
@@ -236,7 +247,13 @@ def _shown(user_id: str, user: User) -> UserAnswer:
 
 
 def _shown_device(device: Device) -> DeviceAnswer:
-    end = device.token[-SHOWN_TOKEN_CHARACTERS:]
+    refused = device.refused
     return DeviceAnswer(
-        device.device_id, device.platform, end, device.registered_at_ms, device.app, device.app_version
+        device_id=device.device_id,
+        platform=device.platform,
+        token_end=device.token[-SHOWN_TOKEN_CHARACTERS:],
+        registered_at_ms=device.registered_at_ms,
+        app=device.app,
+        app_version=device.app_version,
+        refused=None if refused is None else RefusalAnswer(refused.reason, refused.at_ms),
     )

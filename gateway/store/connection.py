@@ -207,6 +207,7 @@ def _open(url: str, connect_timeout_s: float, command_timeout_s: float) -> Conne
     )
     pack_in_c(pool)
     patient = Redis.from_url(url, retry=once, **common)
+    pack_in_c(patient.connection_pool)
     return Connection(Redis(connection_pool=pool), patient, _listener(url, never, common), command_timeout_s)
 
 

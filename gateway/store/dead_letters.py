@@ -84,7 +84,7 @@ class DeadLetters:
         """How many there are."""
         return sum(await self._connection.batch([("XLEN", keys.dead_letters(p)) for p in self._partitions]))
 
-    def _places(self, letter_ids: Sequence[str]) -> list[tuple[int, str]]:
+    def _places(self, letter_ids: Sequence[str]) -> Sequence[tuple[int, str]]:
         """Partition and stream id of each that is spelled as ours are; others cannot be here."""
         found = (_LETTER_ID.fullmatch(letter_id) for letter_id in letter_ids)
         return [(int(one[1]), one[2]) for one in found if one and int(one[1]) in self._partitions]

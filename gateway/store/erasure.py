@@ -14,6 +14,7 @@ import msgspec
 from gateway.store import keys
 from gateway.store.claiming import history_of
 from gateway.store.connection import Arg, Connection
+from gateway.store.inbox import waiting_document
 from gateway.store.pseudonyms import Pseudonyms, token_digest
 from gateway.store.users import Habits, User
 from gateway.store.versioned import Versioned
@@ -53,13 +54,14 @@ async def export(connection: Connection, partitions: int, user_id: str) -> dict[
     partition = keys.partition_of(user_id, partitions)
     user = await Versioned(connection, User).get(keys.profile(partition, user_id))
     habits = await Versioned(connection, Habits).get(keys.behaviour(partition, user_id))
-    pushes, presence, outcomes, traces, deferred = await connection.batch(
+    pushes, presence, outcomes, traces, deferred, inbox = await connection.batch(
         [
             ("GET", keys.pushes(partition, user_id)),
             ("GET", keys.presence(partition, user_id)),
             ("HGETALL", keys.outcomes(partition, user_id)),
             ("LRANGE", keys.traces(partition, user_id), 0, -1),
             ("HGETALL", keys.deferred(partition, user_id)),
+            ("HGETALL", keys.inbox(partition, user_id)),
         ]
     )
     return {
@@ -72,6 +74,7 @@ async def export(connection: Connection, partitions: int, user_id: str) -> dict[
         "push_outcomes": {field.decode(): int(at_ms) for field, at_ms in outcomes.items()},
         "decisions": [msgspec.json.decode(trace) for trace in traces],
         "deferred": [msgspec.msgpack.decode(value)[1] for value in deferred.values()],
+        "inbox": [msgspec.json.decode(waiting_document(value)) for value in inbox.values()],
     }
 
 

@@ -53,3 +53,8 @@ class Inbox:
 
     def _key(self, user_id: str) -> str:
         return keys.inbox(keys.partition_of(user_id, self._partitions), user_id)
+
+
+def waiting_document(stored: bytes) -> bytes:
+    """The document of a stored value, stale or not."""
+    return _decode(stored)[1]

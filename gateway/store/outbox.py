@@ -49,6 +49,9 @@ class Outbox:
     def __init__(self, connection: Connection, partitions: int) -> None:
         self._connection = connection
         self._partitions = range(partitions)
+        streams = [keys.outbox(partition) for partition in self._partitions]
+        self._new_entries = ("STREAMS", *streams, *(">" for _ in streams))
+        self._partition_of = {stream.encode(): partition for partition, stream in enumerate(streams)}
         self._ready: deque[OutboxEntry] = deque()
         self._cursors: dict[int, bytes] = {}
 
@@ -139,13 +142,11 @@ class Outbox:
         share = max(1, count // len(self._partitions))
         if self._connection.is_cluster:
             return await self._poll(consumer, share, block_ms)
-        streams = [keys.outbox(partition) for partition in self._partitions]
         block = ("BLOCK", block_ms) if block_ms > 0 else ()
         reply = await self._connection.block(
-            "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", share, *block, "STREAMS", *streams, *(">" for _ in streams)
+            "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", share, *block, *self._new_entries
         )
-        partition_of = {stream.encode(): partition for partition, stream in enumerate(streams)}
-        return [entry for stream, raw in reply or () for entry in _entries(partition_of[stream], raw)]
+        return [entry for stream, raw in reply or () for entry in _entries(self._partition_of[stream], raw)]
 
     async def _poll(self, consumer: str, share: int, block_ms: int) -> list[OutboxEntry]:
         loop = asyncio.get_running_loop()

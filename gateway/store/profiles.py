@@ -17,14 +17,29 @@ from gateway.store.claiming import past_pushes
 from gateway.store.connection import Connection
 from gateway.store.erasure import erase, erased_at_ms, export
 from gateway.store.pseudonyms import Pseudonyms, token_digest
-from gateway.store.users import ConsentFlag, ConsentFlags, Device, Habits, User
+from gateway.store.users import ConsentFlag, ConsentFlags, Device, Habits, TokenRefusal, User
 from gateway.store.versioned import Versioned
 from rules.model import Consent, Shopper
 
-__all__ = ["ConsentFlag", "ConsentFlags", "Device", "Profiles", "User"]
+__all__ = ["ConsentFlag", "ConsentFlags", "Device", "Profiles", "TokenNews", "TokenRefusal", "User"]
 
 MAX_DEVICES: Final = 20
 """Devices per user; the one registered longest ago makes room."""
+
+
+class TokenNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider said of the token of a device, as it was registered at ``registered_at_ms``.
+
+    ``gone_since_ms`` is from when it calls the token gone, 0 where it does not say; None for a token that was never
+    good: malformed, or of another app or sender.
+    """
+
+    user_id: str
+    token: str
+    registered_at_ms: int
+    reason: str
+    at_ms: int
+    gone_since_ms: int | None = None
 
 
 class Profiles:
@@ -109,15 +124,16 @@ class Profiles:
         """Forget a device; False if it was not known."""
         return await self._drop(user_id, lambda d: d.device_id == device_id)
 
-    async def remove_token(self, user_id: str, token: str, invalid_since_ms: int) -> bool:
-        """Forget the device of a token that a provider calls gone, unless registered again after that instant.
+    async def note_tokens(self, news: Sequence[TokenNews]) -> None:
+        """Forget devices whose token is gone, and flag those whose token was refused: unless registered again since."""
+        told: dict[str, list[TokenNews]] = {}
+        for one in news:
+            told.setdefault(one.user_id, []).append(one)
 
-        ``invalid_since_ms`` 0 means the provider did not say when: the token is removed whatever its age.
-        """
-        return await self._drop(
-            user_id,
-            lambda d: d.token == token and (invalid_since_ms == 0 or d.registered_at_ms <= invalid_since_ms),
-        )
+        def note(said: Sequence[TokenNews]) -> Callable[[User | None], User | None]:
+            return lambda old: old and msgspec.structs.replace(old, devices=_after(old.devices, said))
+
+        await self._documents.change_many({self._key(user_id): note(said) for user_id, said in told.items()})
 
     async def withdraw_push(self, user_id: str, at_ms: int, source: str) -> bool:
         """Note that the user wants no more pushes; False if he is not known."""
@@ -165,6 +181,22 @@ class Profiles:
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def _after(devices: Sequence[Device], news: Sequence[TokenNews]) -> tuple[Device, ...]:
+    """What the news leave of the devices."""
+    left = list(devices)
+    for one in news:
+        for place, device in enumerate(left):
+            if device.token != one.token:
+                continue
+            if one.gone_since_ms is None:
+                if device.registered_at_ms == one.registered_at_ms:
+                    left[place] = msgspec.structs.replace(device, refused=TokenRefusal(one.reason, one.at_ms))
+            elif device.registered_at_ms <= (one.gone_since_ms or one.registered_at_ms):
+                del left[place]
+            break
+    return tuple(left)
+
+
 def _shopper(user_id: str, user: User, pushes: bytes | None, habits: Habits) -> Shopper:
     consent = user.consent
     return Shopper(
@@ -173,7 +205,7 @@ def _shopper(user_id: str, user: User, pushes: bytes | None, habits: Habits) -> 
         time_zone=user.time_zone,
         attributes=user.attributes,
         consent=Consent(consent.location.granted, consent.push.granted, consent.profiling.granted),
-        platforms=frozenset(device.platform for device in user.devices),
+        platforms=frozenset(device.platform for device in user.devices if device.refused is None),
         devices=tuple(
             {"device_id": d.device_id, "platform": d.platform, "app": d.app, "app_version": d.app_version}
             for d in user.devices

@@ -27,8 +27,18 @@ class ConsentFlags(msgspec.Struct, frozen=True, omit_defaults=True):
     profiling: ConsentFlag = ConsentFlag(False)
 
 
+class TokenRefusal(msgspec.Struct, frozen=True):
+    """Why a provider will not take a token, in its own word (``BadDeviceToken``), and when it said so."""
+
+    reason: str
+    at_ms: int
+
+
 class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One installation of an app. ``app`` names which one where several run side by side (APNs topic, FCM project)."""
+    """One installation of an app. ``app`` names which one where several run side by side (APNs topic, FCM project).
+
+    With ``refused`` it is not sent to until it is registered again.
+    """
 
     device_id: str
     platform: str
@@ -36,6 +46,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     registered_at_ms: int
     app: str = ""
     app_version: str = ""
+    refused: TokenRefusal | None = None
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

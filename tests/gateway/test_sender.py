@@ -122,6 +122,32 @@ async def test_a_dead_token_is_forgotten_and_the_next_device_gets_the_push(
     ]
 
 
+async def test_a_token_the_provider_refuses_is_flagged_and_not_tried_again_until_registered_anew(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "eva", "fcm:tablet", "apns:malformed-phone")
+    async with sending(store, channels):
+        await claim(store, a_job("eva"))
+        await emptied(store)
+
+        async def is_flagged() -> bool:
+            user = await store.profiles.get("eva")
+            return user is not None and [d.refused.reason if d.refused else "" for d in user.devices] == [
+                "",
+                "BadDeviceToken",
+            ]
+
+        await until(is_flagged)
+        await claim(store, a_job("eva", push_id="second", offer_id="another"))
+        await emptied(store)
+        await register(store, "eva", "fcm:tablet", "apns:malformed-phone", at_ms=now_ms())
+        await claim(store, a_job("eva", push_id="third", offer_id="one more"))
+        await emptied(store)
+    assert [push["token"] for push in await sandbox.pushes()] == [
+        "malformed-phone", "tablet", "tablet", "malformed-phone", "tablet",
+    ]  # fmt: skip
+
+
 async def test_a_token_registered_again_after_the_provider_called_it_gone_is_kept(
     store: Store, channels: dict[str, Channel]
 ) -> None:

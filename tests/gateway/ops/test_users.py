@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.store.profiles import TokenNews
 from tests.gateway.conftest import Http
 
 USER: dict[str, Any] = {
@@ -34,6 +35,23 @@ async def test_devices_stay_when_the_user_is_put_again_and_tokens_are_not_shown(
     assert "token" not in device
     assert (await http.call("DELETE", "/v1/users/u1/devices/phone"))[0] == 204
     assert (await http.call("DELETE", "/v1/users/u1/devices/phone"))[0] == 404
+
+
+async def test_a_device_whose_token_its_provider_refused_says_so_until_it_is_put_again(http: Http) -> None:
+    await http.call("PUT", "/v1/users/u1/devices/phone", DEVICE)
+    profiles = http.gateway.context.store.profiles
+    (device,) = (await http.call("GET", "/v1/users/u1"))[1]["devices"]
+    assert device["refused"] is None
+    news = TokenNews(
+        user_id="u1", token=DEVICE["token"], registered_at_ms=device["registered_at_ms"],
+        reason="DeviceTokenNotForTopic", at_ms=7,
+    )  # fmt: skip
+    await profiles.note_tokens([news])
+    (device,) = (await http.call("GET", "/v1/users/u1"))[1]["devices"]
+    assert device["refused"] == {"reason": "DeviceTokenNotForTopic", "at_ms": 7}
+    await http.call("PUT", "/v1/users/u1/devices/phone", DEVICE)
+    (device,) = (await http.call("GET", "/v1/users/u1"))[1]["devices"]
+    assert device["refused"] is None
 
 
 async def test_a_deleted_user_is_gone(http: Http) -> None:

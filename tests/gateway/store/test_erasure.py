@@ -26,6 +26,7 @@ async def live(store: Store, user_id: str) -> None:
     await store.outcomes.record(user_id, f"sent-{user_id}", "opened", now_ms())
     await store.traces.put([Trace(user_id, b'{"why":1}', f"sent-{user_id}"), Trace(user_id, b'{"why":2}')])
     await store.deferrals.put(user_id, "review", now_ms() + 1000, b"later")
+    await store.inbox.put(user_id, f"sent-{user_id}", b'{"message":"Tea"}', now_ms() - 1)
 
 
 async def everything(store: Store) -> dict[str, bytes]:
@@ -77,6 +78,7 @@ async def test_export_gives_all_that_is_held(store: Store) -> None:
     assert held["push_outcomes"].keys() == {"sent-ann opened"}
     assert held["decisions"] == [{"why": 2}, {"why": 1}]
     assert held["deferred"] == ["later"]
+    assert held["inbox"] == [{"message": "Tea"}]
     assert held["last_fix"] == "sealed"
     assert held["presence"][1][0][0] == "s1"
     json.dumps(held)
@@ -85,3 +87,4 @@ async def test_export_gives_all_that_is_held(store: Store) -> None:
 async def test_export_of_a_stranger_is_empty(store: Store) -> None:
     held = await store.profiles.export("stranger")
     assert (held["profile"], held["pushes"], held["presence"], held["last_fix"]) == (None, [], None, "none")
+    assert held["inbox"] == []
