@@ -30,8 +30,8 @@ _log = Log("pipeline")
 MAX_RACES = 5
 """Times a user is stepped again after another worker moved him first; then the ping is given up, and counted."""
 
-Walk = list[tuple[Ping, tuple[str, ...]]]
-"""One user's acting pings in time order, each with the geofences it lies in."""
+Walk = list[tuple[Ping, tuple[str, ...], bool]]
+"""One user's acting pings in time order, each with the geofences it lies in and whether it matters by where it is."""
 
 
 class Pipeline:
@@ -90,23 +90,29 @@ class Pipeline:
         count = len(pings)
         lats = np.fromiter((ping.lat for ping in pings), np.float64, count)
         lngs = np.fromiter((ping.lng for ping in pings), np.float64, count)
-        is_present = self._store.present.is_maybe_present
+        is_present = self._store.present.asked_at_once()
         near, stores = snapshot.index.near_any(lats, lngs), snapshot.stores
         walks: dict[str, Walk] = {}
         for row, inside in enumerate(snapshot.index.locate_many(lats, lngs)):
             ping = pings[row]
-            if inside or row in near or is_present(ping.user_id) or _may_visit(stores, ping):
-                walks.setdefault(ping.user_id, []).append((ping, inside))
+            matters = bool(inside) or row in near or _may_visit(stores, ping)
+            if matters or is_present(ping.user_id):
+                walks.setdefault(ping.user_id, []).append((ping, inside, matters))
         for walk in walks.values():
             if len(walk) > 1:
                 walk.sort(key=lambda fix: fix[0].at_ms)
         return walks
 
     def _walk(self, snapshot: Snapshot, presence: Presence, walk: Walk, now_ms: int) -> Moved:
-        """One user through his pings: pure but for the counters of what was ignored."""
+        """One user through his pings: pure but for the counters of what was ignored.
+
+        Only possibly present users' pings from far away come here; if the presence says he was nowhere, they end too.
+        """
         transitions: list[Transition] = []
         last: Ping | None = None
-        for ping, inside in walk:
+        for ping, inside, matters in walk:
+            if not matters and not presence.is_present:
+                continue
             stepped = snapshot.step(presence, inside, ping, now_ms)
             presence = stepped.presence
             transitions.extend(stepped.transitions)

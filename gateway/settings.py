@@ -40,7 +40,7 @@ class Settings:
         False, "Whether other processes may listen on the same port; the workers of one host do."
     )
     shared_dir: Path | None = _setting(
-        None, "Folder through which the workers of one host share who just became present."
+        None, "Folder through which the workers of one host share whose news are under way between them."
     )
     data_dir: Path = _setting(Path("geopush-data"), "Folder of the embedded Redis and its append-only file.")
     redis_url: str | None = _setting(

@@ -13,7 +13,7 @@ from geofences.covering import Covering, cover_many
 from geofences.layer import Ordinals
 from geofences.layers import Layers
 from geofences.model import Geofence
-from geofences.outline import Floats, boundary_distance_m
+from geofences.outline import Floats, boundary_distance_m, is_beyond, is_deep
 
 NOWHERE: Final[tuple[str, ...]] = ()
 """The shared answer for a point in no geofence."""
@@ -174,6 +174,23 @@ class GeofenceIndex:
             raise KeyError(id_)
         away_m = boundary_distance_m(layer.outlines, ordinal, lat, lng)
         return -away_m if layer.covers(ordinal, lat, lng) else away_m
+
+    def is_beyond(self, id_: str, lat: float, lng: float, limit_m: float) -> bool:
+        """Whether a point that the geofence does not cover is farther than ``limit_m`` from it.
+
+        The answer of ``boundary_distance_m``, mostly without computing it. KeyError for an unknown id.
+        """
+        layer, ordinal = self._layers.find(id_)
+        if layer is None:
+            raise KeyError(id_)
+        return is_beyond(layer.outlines, ordinal, lat, lng, limit_m)
+
+    def is_deep(self, id_: str, lat: float, lng: float, depth_m: float) -> bool:
+        """Whether a point that the geofence covers is at least ``depth_m`` from its boundary. KeyError as above."""
+        layer, ordinal = self._layers.find(id_)
+        if layer is None:
+            raise KeyError(id_)
+        return is_deep(layer.outlines, ordinal, lat, lng, depth_m)
 
     @property
     def nbytes(self) -> int:

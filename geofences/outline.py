@@ -39,7 +39,7 @@ class Outlines:
     ``boxes`` has a row for each: south, north, west, east; a circle's box is its centre's.
     """
 
-    __slots__ = ("boxes", "has_circles", "radius_m", "start", "starts", "x", "xs", "y", "ys")
+    __slots__ = ("_boxes", "boxes", "has_circles", "radius_m", "start", "starts", "x", "xs", "y", "ys")
 
     def __init__(self, x: Floats, y: Floats, start: Indices, radius_m: Floats) -> None:
         """``start`` has one more item than there are shapes; ``radius_m`` is NaN where the shape is no circle."""
@@ -53,7 +53,12 @@ class Outlines:
             axis=1,
         )
         # a single item of a memoryview costs a third of one of an array
-        self.xs, self.ys, self.starts = x.data, y.data, start.data
+        self.xs, self.ys, self.starts, self._boxes = x.data, y.data, start.data, self.boxes.reshape(-1).data
+
+    def box_of(self, which: int) -> tuple[float, float, float, float]:
+        """A row of ``boxes``."""
+        boxes, at = self._boxes, 4 * which
+        return boxes[at], boxes[at + 1], boxes[at + 2], boxes[at + 3]
 
     @classmethod
     def of(cls, shapes: Sequence[Shape]) -> Outlines:
@@ -219,8 +224,8 @@ _FEW_VERTICES = 100
 """Up to here plain arithmetic is faster than numpy (measured: 14 vertices 4 against 20 µs, even at about 120)."""
 
 
-def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float) -> float:
-    """Metres from the point to the shape's boundary, unsigned.
+def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float, enough_m: float = 0.0) -> float:
+    """Metres from the point to the shape's boundary, unsigned; once an edge is as near as ``enough_m``, to that edge.
 
     For a polygon in the plane tangent at the point (longitudes taken the short way round): within a per mille
     for distances up to some 20 km, which is as far as any rule looks.
@@ -230,7 +235,7 @@ def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float) 
         away_m = distance_m(float(outlines.y[begin]), float(outlines.x[begin]), lat, lng)
         return abs(away_m - float(outlines.radius_m[which]))
     if end - begin <= _FEW_VERTICES:
-        return _distance_to_few_m(outlines.xs[begin:end].tolist(), outlines.ys[begin:end].tolist(), lat, lng)
+        return _distance_to_few_m(outlines.xs[begin:end].tolist(), outlines.ys[begin:end].tolist(), lat, lng, enough_m)
     lngs = outlines.x[begin:end]
     west = lngs[:-1] - lng
     west -= 360 * np.round(west / 360)
@@ -240,10 +245,46 @@ def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float) 
     return float(np.sqrt(np.nanmin(squared_distances(x1, y[:-1], x2, y[1:]))))
 
 
-def _distance_to_few_m(xs: Sequence[float], ys: Sequence[float], lat: float, lng: float) -> float:
+_BOX_DOUBT_M = 1e-6
+"""Nearer than this (plus one part in a billion) to a limit the distance itself decides, not the box."""
+
+
+def _surely_m(limit_m: float) -> float:
+    return limit_m * (1 - 1e-9) - _BOX_DOUBT_M
+
+
+def is_beyond(outlines: Outlines, which: int, lat: float, lng: float, limit_m: float) -> bool:
+    """Whether a point outside the shape is farther than ``limit_m`` from it; the box tells most of the time."""
+    south, north, west, east = outlines.box_of(which)
+    east_deg = west - lng if lng < west else lng - east if lng > east else 0.0
+    # a box up to half the Earth wide and a quarter away is nearest the direct way
+    if east_deg <= 90.0 and east - west <= 180.0 and outlines.starts[which + 1] - outlines.starts[which] > 1:
+        north_m = (south - lat if lat < south else lat - north if lat > north else 0.0) * M_PER_DEG
+        beyond_m = limit_m * (1 + 1e-9) + _BOX_DOUBT_M
+        if north_m > beyond_m:
+            return True
+        east_m = east_deg * M_PER_DEG * math.cos(math.radians(lat))
+        if north_m * north_m + east_m * east_m > beyond_m * beyond_m:
+            return True
+    return boundary_distance_m(outlines, which, lat, lng, _surely_m(limit_m)) > limit_m
+
+
+def is_deep(outlines: Outlines, which: int, lat: float, lng: float, depth_m: float) -> bool:
+    """Whether a point inside the shape is at least ``depth_m`` from its boundary; its box's is no nearer."""
+    if outlines.starts[which + 1] - outlines.starts[which] > 1:
+        south, north, west, east = outlines.box_of(which)
+        shallow_m = _surely_m(depth_m)
+        if min(lat - south, north - lat) * M_PER_DEG < shallow_m:
+            return False
+        if min(lng - west, east - lng) * M_PER_DEG * math.cos(math.radians(lat)) < shallow_m:
+            return False
+    return boundary_distance_m(outlines, which, lat, lng, _surely_m(depth_m)) >= depth_m
+
+
+def _distance_to_few_m(xs: Sequence[float], ys: Sequence[float], lat: float, lng: float, enough_m: float) -> float:
     """The same without numpy, whose calls cost more than the segments of a common store."""
     m_per_deg_lng = M_PER_DEG * math.cos(math.radians(lat))
-    nearest = math.inf
+    nearest, enough = math.inf, enough_m * abs(enough_m)
     x1 = y1 = math.nan
     for vertex_lng, vertex_lat in zip(xs, ys, strict=True):
         east_deg = vertex_lng - lng
@@ -258,8 +299,10 @@ def _distance_to_few_m(xs: Sequence[float], ys: Sequence[float], lat: float, lng
         t = 0.0 if t < 0.0 else 1.0 if t > 1.0 else t  # noqa: FURB136 - a call would double the cost
         nx, ny = x1 + t * dx, y1 + t * dy
         squared = nx * nx + ny * ny
-        if squared < nearest:  # noqa: PLR1730 - as above; never for NaN, which stands between two rings
+        if squared < nearest:  # never for NaN, which stands between two rings
             nearest = squared
+            if squared <= enough:
+                break
         x1, y1 = x2, y2
     return math.sqrt(nearest)
 

@@ -217,12 +217,13 @@ class _Stepper:
             # no circle fits into an area that its own circle of equal area does not exceed
             if stay.standing >= Standing.INSIDE or policy.enter_fixes <= 1 or accuracy_m > geofence.area_radius_m:
                 return Sighting.IN
-            depth_m = -self._index.boundary_distance_m(stay.geofence_id, ping.lat, ping.lng)
-            return Sighting.SURE if depth_m >= accuracy_m else Sighting.IN
+            is_sure = self._index.is_deep(stay.geofence_id, ping.lat, ping.lng, accuracy_m)
+            return Sighting.SURE if is_sure else Sighting.IN
         if stay.standing is Standing.PENDING or policy.exit_margin_max_m <= 0:
             return Sighting.OUT
-        beyond_m = self._index.boundary_distance_m(stay.geofence_id, ping.lat, ping.lng)
-        return Sighting.OUT if beyond_m > min(accuracy_m, policy.exit_margin_max_m) else Sighting.EDGE
+        margin_m = min(accuracy_m, policy.exit_margin_max_m)
+        is_out = self._index.is_beyond(stay.geofence_id, ping.lat, ping.lng, margin_m)
+        return Sighting.OUT if is_out else Sighting.EDGE
 
     def _enter(self, stay: Stay) -> Stay:
         self._tell(TransitionKind.ENTER, stay, reason=stay.reason)

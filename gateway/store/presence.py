@@ -94,7 +94,6 @@ class PresenceStore:
 
         One script call, or one per partition in a cluster.
         """
-        self._present.expect((change.user_id, change.presence.is_present) for change in changes)
         groups: dict[int, list[PresenceChange]] = {}
         for change in changes:
             groups.setdefault(keys.partition_of(change.user_id, self._partitions), []).append(change)
@@ -131,20 +130,22 @@ class PresenceStore:
         self, groups: Mapping[int, Sequence[PresenceChange]], at_ms: int
     ) -> tuple[Sequence[str], Sequence[Arg]]:
         names: list[str] = []
-        args: list[Arg] = [keys.PRESENT_NEWS]
+        args: list[Arg] = [keys.PRESENT_NEWS, self._present.origin]
         for partition, group in groups.items():
             names += (keys.present(partition), keys.due(partition))
             args.append(len(group))
             for change in group:
                 names.append(keys.presence(partition, change.user_id))
                 presence, ttl_ms = self._lifetime(change.presence, at_ms)
+                is_present = presence.is_present
                 args += (
                     change.user_id,
                     change.expected_version.to_bytes(VERSION_BYTES, "big") if change.expected_version else b"",
                     self._value(change.user_id, presence) if presence != Presence.EMPTY else b"",
                     ttl_ms,
                     "" if change.due_ms is None else change.due_ms,
-                    _cell(presence) if presence.is_present else "-",
+                    _cell(presence) if is_present else "-",
+                    "1" if self._present.expects(change.user_id, is_present=is_present) else "",
                 )
         return names, args
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +19,13 @@ from gateway.errors import Unavailable
 from gateway.logs import Log
 from gateway.store import keys
 from gateway.store.connection import Connection, Subscription
-from gateway.store.recent import RecentlyPresent
+from gateway.store.underway import NewsUnderway
 
 RETRY_S: Final = 0.5
 WAIT_S: Final = 2.0
 """Silence after which a worker says something itself; if not even that comes back, the connection is dead."""
-NO_NEWS: Final = b"\x90"
-"""An empty list in MessagePack."""
+NO_NEWS: Final = b"\x91\xa0"
+"""News of nobody from nowhere: a MessagePack list that holds the empty origin."""
 SCAN_COUNT: Final = 1000
 
 _log = Log("store")
@@ -36,10 +36,10 @@ class PresentUsers:
     """Who is in, entering or leaving some geofence, and in which coarse cell (H3, resolution 9; 0 unknown)."""
 
     def __init__(self, connection: Connection, partitions: int, shared_dir: Path | None = None) -> None:
-        """``shared_dir`` is where the workers of one host share who just became present; None for one worker."""
+        """``shared_dir`` is where the workers of one host count their news under way; None for one worker."""
         self._connection = connection
         self._partitions = partitions
-        self._recent = RecentlyPresent(shared_dir)
+        self._underway = NewsUnderway(shared_dir)
         self._cells: dict[str, int] = {}
         self._is_current = False
         self._follower: asyncio.Task[None] | None = None
@@ -50,20 +50,32 @@ class PresentUsers:
 
     def is_maybe_present(self, user_id: str) -> bool:
         """Whether the user's presence must be asked for even where he is in no geofence now."""
-        return user_id in self._cells or not self._is_current or self._recent.is_marked(user_id)
+        return user_id in self._cells or not self._is_current or self._underway.is_awaited(user_id)
+
+    def asked_at_once(self) -> Callable[[str], bool]:
+        """``is_maybe_present`` for many users, cheaper; right until the caller awaits something."""
+        if self._is_current and not self._underway.is_any_awaited():
+            return self._cells.__contains__
+        return self.is_maybe_present
+
+    @property
+    def origin(self) -> str:
+        """Names this worker in the news that its saves publish."""
+        return self._underway.origin
 
     def cells(self) -> Counter[int]:
         """Users present per cell, those without a known cell left out."""
         return Counter(cell for cell in self._cells.values() if cell)
 
-    def expect(self, users: Iterable[tuple[str, bool]]) -> None:
-        """Users about to be saved, each with whether as present: where that is news, all workers of this host ask.
+    def expects(self, user_id: str, *, is_present: bool) -> bool:
+        """Whether saving the user so is news; if so it must be published, and until it is heard everybody asks for him.
 
         Leaving is news too: who comes back at once must not look absent between the two messages.
         """
-        for user_id, is_present in users:
-            if is_present != (user_id in self._cells):
-                self._recent.mark(user_id)
+        is_news = is_present != (user_id in self._cells) or self._underway.is_awaited(user_id)
+        if is_news:
+            self._underway.expect(user_id)
+        return is_news
 
     async def start(self) -> None:
         """Load, then follow. Raises Unavailable."""
@@ -77,6 +89,7 @@ class PresentUsers:
             self._follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._follower
+        self._underway.close()
 
     async def _follow(self, started: asyncio.Future[None]) -> None:
         while True:
@@ -112,15 +125,23 @@ class PresentUsers:
 
     async def _listen(self, subscription: Subscription) -> None:
         while True:
+            self._underway.heal()
             message = await subscription.wait(WAIT_S)
             if message is None:
                 await self._connection.call("PUBLISH", keys.PRESENT_NEWS, NO_NEWS)
                 message = await subscription.wait(WAIT_S)
             if message is None:
                 raise Unavailable("a connection that should bring news of who is present brings nothing")
-            news = iter(_decode_news(message))
-            for user_id, cell in zip(news, news, strict=True):
-                if cell is False:
-                    self._cells.pop(str(user_id), None)
-                else:
-                    self._cells[str(user_id)] = int(str(cell) or "0", 16)
+            self._hear(message)
+
+    def _hear(self, message: bytes) -> None:
+        """Take news as ``save_presence.lua`` publishes them."""
+        news = iter(_decode_news(message))
+        origin = str(next(news))
+        for user_id, cell, is_expected in zip(news, news, news, strict=True):
+            if cell is False:
+                self._cells.pop(str(user_id), None)
+            else:
+                self._cells[str(user_id)] = int(str(cell) or "0", 16)
+            if is_expected:
+                self._underway.heard(origin, str(user_id))

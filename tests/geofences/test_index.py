@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -224,6 +224,28 @@ def test_boundary_distance_is_negative_inside_and_close_to_the_true_metres(seed:
         found = index.boundary_distance_m("g000", point_lat, point_lng)
         assert abs(found) == pytest.approx(expected, rel=1e-3, abs=1e-3)
         assert found <= 0 or not truth(shape, point_lat, point_lng)
+
+
+@given(seeds)
+@settings(max_examples=60, deadline=None)
+def test_beyond_and_deep_answer_as_the_boundary_distance_does(seed: int) -> None:
+    """Though boxes answer most of the time: any shape anywhere, limits about the distance itself."""
+    rng = random.Random(seed)
+    shape = any_shape(rng)
+    index = index_of(shape)
+    for lat, lng in telling_points(rng, shape, 12):
+        away_m = index.boundary_distance_m("g000", lat, lng)
+        for limit_m in (abs(away_m), abs(away_m) * rng.uniform(0.5, 1.5), rng.uniform(0, 500)):
+            if truth(shape, lat, lng):
+                assert index.is_deep("g000", lat, lng, limit_m) == (-away_m >= limit_m)
+            else:
+                assert index.is_beyond("g000", lat, lng, limit_m) == (away_m > limit_m)
+
+
+@pytest.mark.parametrize("ask", [GeofenceIndex.is_beyond, GeofenceIndex.is_deep])
+def test_a_geofence_that_is_not_there_is_no_distance_away(ask: Callable[..., bool]) -> None:
+    with pytest.raises(KeyError):
+        ask(index_of(), "g000", 0, 0, 10)
 
 
 def test_near_reports_watched_geofences_up_to_their_distance() -> None:

@@ -5,12 +5,14 @@
 --         hash   present: user id -> coarse cell (hex, "" unknown), of users who are in some geofence
 --         zset   due: user id by the instant (ms) at which time alone changes the presence
 --         string presence of each user: 8 bytes version, then the sealed value
--- ARGV  channel of the news; for each partition: how many users, and six per user in the order of their keys:
---         user id; expected version ("" absent); new value ("" deletes); lifetime in ms;
---         due instant in ms ("" none); "-" not present, else the cell ("" keeps the one known)
+-- ARGV  channel of the news; their origin; for each partition: how many users, and seven per user in the order of
+--         their keys: user id; expected version ("" absent); new value ("" deletes); lifetime in ms;
+--         due instant in ms ("" none); "-" not present, else the cell ("" keeps the one known);
+--         "1" if news of the user are expected, else ""
 -- returns  the ids of the users whose presence had changed meanwhile; nothing of theirs is written
--- publishes cmsgpack {user id, cell or false, user id, cell or false, ...}: who became present or moved, who left
-local lost, news, place, at = {}, {}, 1, 2
+-- publishes cmsgpack {origin, user id, cell or false, is expected, user id, ...}: who became present or moved (cell),
+--         who left (false); of expected users in any case how they stand now
+local lost, news, place, at = {}, {ARGV[2]}, 1, 3
 while place < #KEYS do
   local present, due = KEYS[place], KEYS[place + 1]
   local first, last = place + 2, place + 1 + ARGV[at]
@@ -18,6 +20,8 @@ while place < #KEYS do
   for number = first, last do
     local key, user, value = KEYS[number], ARGV[at], ARGV[at + 2]
     local expires_in_ms, due_ms, cell = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+    local known, is_news = redis.call('HGET', present, user), ARGV[at + 6] == '1'
+    local is_expected = is_news
     if redis.call('GETRANGE', key, 0, 7) ~= ARGV[at + 1] then
       lost[#lost + 1] = user
     else
@@ -31,23 +35,25 @@ while place < #KEYS do
       else
         redis.call('ZADD', due, due_ms, user)
       end
-      local known = redis.call('HGET', present, user)
       if cell == '-' then
         if known then
           redis.call('HDEL', present, user)
-          news[#news + 1] = user
-          news[#news + 1] = false
+          known, is_news = false, true
         end
       elseif not known or (cell ~= '' and cell ~= known) then
         redis.call('HSET', present, user, cell)
-        news[#news + 1] = user
-        news[#news + 1] = cell
+        known, is_news = cell, true
       end
     end
-    at = at + 6
+    if is_news then
+      news[#news + 1] = user
+      news[#news + 1] = known
+      news[#news + 1] = is_expected
+    end
+    at = at + 7
   end
 end
-if #news > 0 then
+if #news > 1 then
   redis.call('PUBLISH', ARGV[1], cmsgpack.pack(news))
 end
 return lost

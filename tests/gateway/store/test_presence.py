@@ -100,6 +100,27 @@ async def test_every_worker_learns_who_is_present_where(store: Store, settings: 
     await late.close()
 
 
+async def test_who_has_left_is_not_asked_for_once_it_is_known(store: Store) -> None:
+    """News are awaited for as long as they take, and no longer."""
+    await store.presence.save([PresenceChange("ann", 0, inside(), None)])
+    assert store.present.asked_at_once()("ann")
+    held = (await store.presence.load(["ann"]))["ann"]
+    await store.presence.save([PresenceChange("ann", held.version, nowhere(), None)])
+    await until(lambda: not store.present.is_maybe_present("ann"))
+    assert not store.present.asked_at_once()("ann")
+
+
+async def test_who_lost_a_race_is_told_as_he_stands(store: Store) -> None:
+    """The loser's news are expected too, and say what the winner made true."""
+    await store.presence.save([PresenceChange("ann", 0, inside(), None)])
+    await until(lambda: len(store.present) == 1)
+    assert await store.presence.save([PresenceChange("ann", 0, nowhere(), None)]) == {"ann"}
+    await asyncio.sleep(0.1)
+    assert len(store.present) == 1
+    assert await store.presence.save([PresenceChange("bob", 7, inside(), None)]) == {"bob"}
+    await until(lambda: not store.present.is_maybe_present("bob"))
+
+
 async def test_a_user_who_moves_on_is_shown_in_the_new_cell(store: Store) -> None:
     await store.presence.save([PresenceChange("ann", 0, inside(), None)])
     held = (await store.presence.load(["ann"]))["ann"]
