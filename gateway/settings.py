@@ -21,7 +21,7 @@ from typing import Any, Literal
 from gateway.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "GEOPUSH_"
-CLIENT_VARIABLES = frozenset({"GEOPUSH_KEY", "GEOPUSH_API_KEY"})
+CLIENT_VARIABLES = frozenset({"GEOPUSH_KEY"})
 """What commands that talk to a running gateway read; no settings, so that both may stand in one shell."""
 
 

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 import segno
 
+from gateway.calling import Caller, command, run
 from gateway.ingest.clients import CLIENTS
-
-TIMEOUT_S = 30
-
-Call = Callable[..., Any]
 
 
 def source_main(arguments: Sequence[str] | None = None) -> int:
     """Add, list or remove sources; ``add`` prints the address, and where the client has one its link as a QR code."""
-    parser = _parser("geopush source", "Let in clients that phones already have.")
+    parser = command("geopush source", "Let in clients that phones already have.", needs="admin")
     actions = parser.add_subparsers(dest="action", required=True)
     add = actions.add_parser("add", help="let a client in and show how to set it up")
     add.add_argument("kind", choices=sorted(CLIENTS), help="the client")
@@ -35,12 +27,12 @@ def source_main(arguments: Sequence[str] | None = None) -> int:
     add.add_argument("--fields", type=argparse.FileType("rb"), metavar="FILE", help="field map of a custom source")
     actions.add_parser("list", help="list all sources")
     actions.add_parser("remove", help="let a source in no more").add_argument("source_id")
-    return _run(parser, arguments, _source)
+    return run(parser, arguments, _source)
 
 
 def keys_main(arguments: Sequence[str] | None = None) -> int:
     """Create, list, rotate or revoke API keys."""
-    parser = _parser("geopush keys", "Hand out API keys.")
+    parser = command("geopush keys", "Hand out API keys.", needs="admin")
     actions = parser.add_subparsers(dest="action", required=True)
     make = actions.add_parser("create", aliases=["make"], help="make a key and show its secret, once")
     make.add_argument("--name", required=True, help="what to call it in lists")
@@ -56,10 +48,10 @@ def keys_main(arguments: Sequence[str] | None = None) -> int:
     rotate.add_argument("--overlap-s", type=int, default=3600, help="seconds that the old one goes on opening")
     actions.add_parser("list", help="list all keys")
     actions.add_parser("revoke", help="make a key open nothing").add_argument("key_id")
-    return _run(parser, arguments, _keys)
+    return run(parser, arguments, _keys)
 
 
-def _source(options: argparse.Namespace, call: Call) -> Iterator[str]:
+def _source(options: argparse.Namespace, call: Caller) -> Iterator[str]:
     if options.action == "remove":
         call("DELETE", f"/v1/sources/{quote(options.source_id, safe='')}")
         yield "removed"
@@ -84,7 +76,7 @@ def _source(options: argparse.Namespace, call: Call) -> Iterator[str]:
         yield _qr(setup["link"] or setup["url"])
 
 
-def _keys(options: argparse.Namespace, call: Call) -> Iterator[str]:
+def _keys(options: argparse.Namespace, call: Caller) -> Iterator[str]:
     if options.action == "revoke":
         call("DELETE", f"/v1/keys/{quote(options.key_id, safe='')}")
         yield "revoked"
@@ -111,40 +103,3 @@ def _qr(text: str) -> str:
     blocks = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
     pairs = zip(rows[::2], rows[1::2], strict=True)
     return "\n".join("".join(blocks[int(a), int(b)] for a, b in zip(top, low, strict=True)) for top, low in pairs)
-
-
-def _parser(name: str, sentence: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=name, description=sentence)
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="the gateway (default http://127.0.0.1:8080)")
-    parser.add_argument("--key", default=os.environ.get("GEOPUSH_KEY", ""), help="admin key (default: GEOPUSH_KEY)")
-    return parser
-
-
-def _run(
-    parser: argparse.ArgumentParser,
-    arguments: Sequence[str] | None,
-    act: Callable[[argparse.Namespace, Call], Iterator[str]],
-) -> int:
-    options = parser.parse_args(arguments)
-    if not options.url.startswith(("http://", "https://")):
-        parser.error("--url must begin with http:// or https://")
-
-    def call(method: str, path: str, document: Any = None) -> Any:
-        body = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(options.url.rstrip("/") + path, body, method=method)  # noqa: S310 - checked
-        request.add_header("Authorization", f"Bearer {options.key}")
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - checked above
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    try:
-        for line in act(options, call):
-            sys.stdout.write(f"{line}\n")
-    except urllib.error.HTTPError as error:
-        sys.stderr.write(f"the gateway refused: {json.loads(error.read()).get('detail', error.reason)}\n")
-        return 1
-    except urllib.error.URLError as error:
-        sys.stderr.write(f"no gateway answers at {options.url}: {error.reason}\n")
-        return 1
-    return 0

@@ -65,4 +65,4 @@ def test_secrets_do_not_show() -> None:
 
 
 def test_the_key_of_a_client_in_the_same_shell_is_no_setting() -> None:
-    assert read_settings({}, {"GEOPUSH_KEY": "gp_x", "GEOPUSH_API_KEY": "gp_x"}) == Settings()
+    assert read_settings({}, {"GEOPUSH_KEY": "gp_x"}) == Settings()

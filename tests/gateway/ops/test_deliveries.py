@@ -107,4 +107,4 @@ async def test_the_command_lists_and_replays_and_says_what_is_wrong(http: Http) 
     assert await command(http, "--replay", "all") == (0, '{"replayed": 1}\n')
     status, said = await command(http, key="wrong")
     assert status == 1
-    assert said.startswith("the gateway refused: ")
+    assert said.startswith("the gateway refused GET /v1/dead-letters?limit=50: ")
