@@ -75,7 +75,9 @@ async def _receive(request: web.Request) -> web.StreamResponse:
     return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 
 
-OPERATIONS = tuple(operation(method, "/ingest/{key}/{client}")(_receive) for method in ("GET", "POST", "PUT"))
+OPERATIONS = tuple(
+    operation(method, "/ingest/{key}/{client}", also=(401, 429, 503))(_receive) for method in ("GET", "POST", "PUT")
+)
 
 
 async def _read(request: web.Request, source: Source, received_at_ms: int) -> Report:

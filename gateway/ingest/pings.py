@@ -38,6 +38,7 @@ class Accepted(msgspec.Struct, frozen=True):
     parameters=(
         Parameter("offers", "Answer with the in-app offers that wait for the pings' users.", {"type": "boolean"}),
     ),
+    also=(429,),
     example={"user_id": "u-1", "ts": 1767225600000, "lat": 60.1699, "lon": 24.9384, "accuracy": 12.0},
 )
 async def post_pings(request: web.Request) -> web.StreamResponse:

@@ -71,7 +71,9 @@ async def hold_back(request: web.Request, before: Offer | None, offer: Offer) ->
     return submit(before, offer, now_ms(), key_id, reach), [advice]
 
 
-@operation("POST", "/v1/offers/{offer_id}/pause", needs=Permission.PAUSE_OFFERS, answer=stored.Stored)
+@operation(
+    "POST", "/v1/offers/{offer_id}/pause", needs=Permission.PAUSE_OFFERS, answer=stored.Stored, also=(409, 412)
+)
 async def pause_offer(request: web.Request) -> web.StreamResponse:
     """Pause an offer at once, whoever approved it; one that is paused already stays so."""
     for race in range(MAX_RACES):
@@ -96,6 +98,7 @@ async def pause_offer(request: web.Request) -> web.StreamResponse:
     needs=Permission.APPROVE_OFFERS,
     body=Approval,
     answer=stored.Stored,
+    also=(409, 412),
     example={"version": 12},
 )
 async def approve_offer(request: web.Request) -> web.StreamResponse:
@@ -114,6 +117,7 @@ async def approve_offer(request: web.Request) -> web.StreamResponse:
     needs=Permission.APPROVE_OFFERS,
     body=Rejection,
     answer=stored.Stored,
+    also=(409, 412),
     example={"version": 12, "reason": "The discount ends on Friday, the campaign on Sunday."},
 )
 async def reject_offer(request: web.Request) -> web.StreamResponse:

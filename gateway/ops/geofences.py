@@ -46,7 +46,8 @@ _EXAMPLE: dict[str, Any] = {
     body=dict[str, Any],
     answer=stored.Stored,
     content_types=("application/geo+json", "application/json"),
-    parameters=(stored.DRY_RUN,),
+    parameters=(stored.DRY_RUN, *stored.CONDITIONAL),
+    also=(412,),
     example=_EXAMPLE,
 )
 async def put_geofence(request: web.Request) -> web.StreamResponse:
@@ -67,7 +68,8 @@ async def put_geofence(request: web.Request) -> web.StreamResponse:
     body=dict[str, Any],
     answer=stored.Stored,
     content_types=("application/merge-patch+json", "application/json"),
-    parameters=(stored.DRY_RUN,),
+    parameters=(stored.DRY_RUN, *stored.CONDITIONAL),
+    also=(412,),
     example={"properties": {"name": "Station kiosk", "tags": ["kiosk", "station"]}},
 )
 async def patch_geofence(request: web.Request) -> web.StreamResponse:
@@ -89,7 +91,14 @@ async def _put(
     return await stored.put(request, change)
 
 
-@operation("GET", "/v1/geofences/{geofence_id}", needs=Permission.READ_CATALOG, answer=dict[str, Any])
+@operation(
+    "GET",
+    "/v1/geofences/{geofence_id}",
+    needs=Permission.READ_CATALOG,
+    answer=dict[str, Any],
+    parameters=(stored.IF_CHANGED,),
+    also=(304,),
+)
 async def get_geofence(request: web.Request) -> web.StreamResponse:
     """Get a geofence as a GeoJSON Feature."""
     return await stored.show(request, Kind.GEOFENCE, path_id(request, "geofence_id"))
@@ -100,7 +109,8 @@ async def get_geofence(request: web.Request) -> web.StreamResponse:
     "/v1/geofences/{geofence_id}",
     needs=Permission.WRITE_GEOFENCES,
     status=204,
-    parameters=(Parameter("force", "Delete it even if live offers name it.", {"type": "boolean"}),),
+    parameters=(Parameter("force", "Delete it even if live offers name it.", {"type": "boolean"}), *stored.CONDITIONAL),
+    also=(409, 412),
 )
 async def delete_geofence(request: web.Request) -> web.StreamResponse:
     """Delete a geofence; no push comes of it. Refused while a live offer names it, unless forced."""

@@ -19,7 +19,7 @@ async def healthz(_request: web.Request) -> web.StreamResponse:
     return json_answer({"status": "ok"})
 
 
-@operation("GET", "/readyz", answer=dict[str, object])
+@operation("GET", "/readyz", answer=dict[str, object], alike=(503,))
 async def readyz(request: web.Request) -> web.StreamResponse:
     """Answer 200 when Redis, catalog and sender do their work, else 503 with the part that does not."""
     context = request.app[CONTEXT]

@@ -80,6 +80,7 @@ async def list_versions(request: web.Request) -> web.StreamResponse:
         Parameter("older", "A version.", {"type": "integer"}),
         Parameter("newer", "A later one; by default the present.", {"type": "integer"}),
     ),
+    also=(404,),
 )
 async def diff(request: web.Request) -> web.StreamResponse:
     """Tell which documents differ between two versions, with their own versions before and after."""
@@ -113,6 +114,7 @@ async def get_earlier(request: web.Request) -> web.StreamResponse:
     needs=Permission.ROLL_BACK,
     body=Rollback,
     answer=RolledBack,
+    also=(404, 412),
     example={"version": 12},
 )
 async def roll_back(request: web.Request) -> web.StreamResponse:

@@ -42,7 +42,8 @@ _EXAMPLE: dict[str, Any] = {
     needs=Permission.WRITE_OFFERS,
     body=Offer,
     answer=stored.Stored,
-    parameters=(stored.DRY_RUN,),
+    parameters=(stored.DRY_RUN, *stored.CONDITIONAL),
+    also=(412,),
     example=_EXAMPLE,
 )
 async def put_offer(request: web.Request) -> web.StreamResponse:
@@ -63,7 +64,8 @@ async def put_offer(request: web.Request) -> web.StreamResponse:
     needs=Permission.WRITE_OFFERS,
     body=dict[str, Any],
     answer=stored.Stored,
-    parameters=(stored.DRY_RUN,),
+    parameters=(stored.DRY_RUN, *stored.CONDITIONAL),
+    also=(412,),
     content_types=("application/merge-patch+json", "application/json"),
     example={"status": "paused"},
 )
@@ -98,13 +100,27 @@ async def _put(
     return await stored.put(request, change, [*advice, *lint(offer, rulebook.policy)], offer.status, action)
 
 
-@operation("GET", "/v1/offers/{offer_id}", needs=Permission.READ_CATALOG, answer=Offer)
+@operation(
+    "GET",
+    "/v1/offers/{offer_id}",
+    needs=Permission.READ_CATALOG,
+    answer=Offer,
+    parameters=(stored.IF_CHANGED,),
+    also=(304,),
+)
 async def get_offer(request: web.Request) -> web.StreamResponse:
     """Get an offer as it was put, with what the catalog keeps of it; members that have their default are left out."""
     return await stored.show(request, Kind.OFFER, path_id(request, "offer_id"), shown)
 
 
-@operation("DELETE", "/v1/offers/{offer_id}", needs=Permission.WRITE_OFFERS, status=204)
+@operation(
+    "DELETE",
+    "/v1/offers/{offer_id}",
+    needs=Permission.WRITE_OFFERS,
+    status=204,
+    parameters=stored.CONDITIONAL,
+    also=(412,),
+)
 async def delete_offer(request: web.Request) -> web.StreamResponse:
     """Delete an offer and the counts of its stock and caps; pushes already claimed are still delivered."""
     offer_id = path_id(request, "offer_id")

@@ -18,7 +18,14 @@ from rules.policy import BrandPolicy, parse_policy
 from rules.strict import DocumentErrors
 
 
-@operation("GET", "/v1/policy", needs=Permission.READ_CATALOG, answer=BrandPolicy)
+@operation(
+    "GET",
+    "/v1/policy",
+    needs=Permission.READ_CATALOG,
+    answer=BrandPolicy,
+    parameters=(stored.IF_CHANGED,),
+    also=(304,),
+)
 async def get_policy(request: web.Request) -> web.StreamResponse:
     """Get the brand's policy; before one was put, the defaults at version 0."""
     document = await request.app[CONTEXT].store.catalog.get(Kind.POLICY, BRAND_POLICY_ID)
@@ -33,7 +40,8 @@ async def get_policy(request: web.Request) -> web.StreamResponse:
     needs=Permission.WRITE_POLICY,
     body=BrandPolicy,
     answer=stored.Stored,
-    parameters=(stored.DRY_RUN,),
+    parameters=(stored.DRY_RUN, *stored.CONDITIONAL),
+    also=(412,),
     example={"caps": [{"scope": "user", "max": 2}], "quiet_hours": {"start": "21:00", "end": "09:00"}},
 )
 async def put_policy(request: web.Request) -> web.StreamResponse:

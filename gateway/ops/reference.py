@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
-from gateway.web.openapi import document_of, needs_of, summary_of
+from gateway.web.openapi import document_of, needs_of, path_example, summary_of
 from gateway.web.operations import ALL, Operation, operation
 
 _STYLE = (
@@ -62,11 +62,11 @@ def _section(op: Operation, origin: str) -> str:
 
 
 def _example(op: Operation, origin: str) -> str:
-    if op.example is None:
-        return ""
-    body = json.dumps(op.example, indent=2, ensure_ascii=False)
-    command = (
-        f"curl -X {op.method} '{origin}{op.path}' \\\n  -H \"Authorization: Bearer $GEOPUSH_KEY\" \\\n"
-        f"  -H 'Content-Type: {op.content_types[0]}' \\\n  -d '{body}'"
-    )
+    lines = [f"curl -X {op.method} '{origin}{path_example(op)}'"]
+    if op.needs is not None:
+        lines.append('-H "Authorization: Bearer $GEOPUSH_KEY"')
+    if op.example is not None:
+        lines.append(f"-H 'Content-Type: {op.content_types[0]}'")
+        lines.append(f"-d '{json.dumps(op.example, indent=2, ensure_ascii=False)}'")
+    command = " \\\n  ".join(lines)
     return f"<pre>{html.escape(command)}</pre>"

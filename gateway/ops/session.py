@@ -57,7 +57,15 @@ class Session(msgspec.Struct, frozen=True):
     ends_at_ms: int = 0
 
 
-@operation("POST", "/v1/session", body=SignIn, answer=Session, status=201, example={"key": "gp_…"})
+@operation(
+    "POST",
+    "/v1/session",
+    body=SignIn,
+    answer=Session,
+    status=201,
+    also=(401, 403, 429, 503),
+    example={"key": "gp_…"},
+)
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """Sign in: exchange an API key for a session, which a cookie carries that no script can read.
 
@@ -101,7 +109,7 @@ async def who_am_i(request: web.Request) -> web.StreamResponse:
     return json_answer(_shown(request[IDENTITY], token or "", ends_at_ms), headers=_PRIVATE)
 
 
-@operation("DELETE", "/v1/session", needs=Permission.SIGN_IN, status=204)
+@operation("DELETE", "/v1/session", needs=Permission.SIGN_IN, status=204, also=(404,))
 async def sign_out(request: web.Request) -> web.StreamResponse:
     """Sign out: end the session, at once in the process that answers, within five seconds in all others."""
     token = session_token(request)

@@ -25,6 +25,11 @@ from gateway.web.faults import decode_object
 from gateway.web.operations import Parameter
 
 DRY_RUN = Parameter("dry_run", "Check it and tell what would be stored; change nothing.", {"type": "boolean"})
+CONDITIONAL = (
+    Parameter("If-Match", "The ETag of the version that this may replace; 412 if it is another.", place="header"),
+    Parameter("If-None-Match", "`*`: only if there is none yet.", place="header"),
+)
+IF_CHANGED = Parameter("If-None-Match", "The ETag of the version one has; 304 if it is still that.", place="header")
 MAX_TOLD = 20
 """Changed documents that an activity event names."""
 

@@ -126,7 +126,13 @@ async def describe_tiles(request: web.Request) -> web.StreamResponse:
     return json_answer(TileSet("3.0.0", "geofences", (address,), _LAYERS, 0, DEEPEST_NEEDED_ZOOM, bounds))
 
 
-@operation("GET", "/v1/tiles/geofences/{z}/{x}/{y}", needs=Permission.READ_CATALOG, answer_type=MEDIA_TYPE)
+@operation(
+    "GET",
+    "/v1/tiles/geofences/{z}/{x}/{y}",
+    needs=Permission.READ_CATALOG,
+    answer_type=MEDIA_TYPE,
+    also=(204, 304),
+)
 async def get_tile(request: web.Request) -> web.StreamResponse:
     """Get a Mapbox Vector Tile: shapes, points, and counts where points crowd; 204 where there is nothing.
 

@@ -11,12 +11,31 @@ from typing import Any
 import msgspec
 
 from gateway.web.auth import CSRF_HEADER, SESSION_COOKIE
+from gateway.web.documents import MAX_ID_LENGTH
 from gateway.web.operations import Operation, Parameter
 from gateway.web.permissions import holders
 
 _REFERENCE = "#/components/schemas/{name}"
 _VARIABLE = re.compile(r"{(\w+)}")
 _SKIPPED_WORDS = {"v1"}
+_EXAMPLES = {
+    "client": "owntracks",
+    "decision_id": "Zm9vYmFyYmF6cXV4",
+    "device_id": "phone",
+    "document_id": "lunch",
+    "geofence_id": "store-17",
+    "job_id": "9f86d081884c7d65",
+    "key": "q1w2e3r4t5z6u7i8o9p0a1s2",
+    "key_id": "4f1c09a2b7de",
+    "kind": "offers",
+    "offer_id": "lunch",
+    "pool": "spring",
+    "push_id": "5d41402abc4b2a76b9719d911017c592",
+    "source_id": "a1b2c3d4e5f6",
+    "user_id": "u-1",
+    "version": "12",
+}
+"""What may stand for a variable of a path; "1" for any other."""
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -91,7 +110,7 @@ def _described(op: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str,
         "description": f"{description}\n\n{needs_of(op)}".strip(),
         "tags": [next(iter(_words(op.path)), "root")],
         "parameters": [*_path_parameters(op.path), *map(_parameter, op.parameters)],
-        "responses": {str(op.status): _answer(op, schema_of), "default": _problem()},
+        "responses": _responses(op, schema_of),
         "security": [] if op.needs is None else [{"key": []}, {"session": []}],
     }
     if op.body is not None:
@@ -102,8 +121,8 @@ def _described(op: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str,
     return described
 
 
-def _answer(op: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": HTTPStatus(op.status).phrase}
+def _answer(op: Operation, schema_of: dict[int, dict[str, Any]], status: int) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if op.answer is not None:
         answer["content"] = {op.answer_type: {"schema": schema_of[id(op.answer)]}}
     elif op.answer_type != "application/json":
@@ -111,14 +130,42 @@ def _answer(op: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str, An
     return answer
 
 
-def _problem() -> dict[str, Any]:
+def _responses(op: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """Every status that an operation answers: its own, those that follow from what it reads, the others it names."""
+    refusals = {status for status in op.also if status >= 400}
+    if op.needs is not None:
+        refusals |= {401, 403, 503}
+    if op.body is not None:
+        refusals |= {400, 413, 415, 422}
+    if op.parameters:
+        refusals.add(400)
+    if _VARIABLE.search(op.path):
+        refusals |= {400} if op.method == "PUT" else {400, 404}
+    empty = {str(status): {"description": HTTPStatus(status).phrase} for status in sorted(op.also) if status < 400}
+    refused = {str(status): _problem(status) for status in sorted(refusals)}
+    full = {str(status): _answer(op, schema_of, status) for status in (op.status, *op.alike)}
+    return full | empty | refused
+
+
+def _problem(status: int) -> dict[str, Any]:
     schema = {"$ref": _REFERENCE.format(name="Problem")}
-    return {"description": "Refused.", "content": {"application/problem+json": {"schema": schema}}}
+    return {"description": HTTPStatus(status).phrase, "content": {"application/problem+json": {"schema": schema}}}
 
 
 def _path_parameters(path: str) -> Iterable[dict[str, Any]]:
     for name in _VARIABLE.findall(path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}
+        yield {"name": name, "in": "path", "required": True, "schema": schema, "example": example_of(name)}
+
+
+def example_of(variable: str) -> str:
+    """What may stand for a variable of a path."""
+    return _EXAMPLES.get(variable, "1")
+
+
+def path_example(op: Operation) -> str:
+    """An operation's path as it may be called."""
+    return _VARIABLE.sub(lambda found: example_of(found[1]), op.path)
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

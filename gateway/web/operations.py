@@ -38,6 +38,8 @@ class Operation:
     ``needs`` is the permission that a caller must have; None opens it to everyone, without a key.
 
     ``body`` and ``answer`` are types that msgspec can describe, or None for no body; ``example`` is a body that works.
+    ``also`` are statuses beside ``status`` and those that follow from the rest (``web.openapi``): below 400 without a
+    body, else problems. ``alike`` are those that come with the body of ``status``.
     """
 
     method: str
@@ -50,6 +52,8 @@ class Operation:
     content_types: tuple[str, ...] = ("application/json",)
     answer_type: str = "application/json"
     parameters: tuple[Parameter, ...] = ()
+    also: tuple[int, ...] = ()
+    alike: tuple[int, ...] = ()
     example: Any = None
 
     def route(self) -> web.RouteDef:

@@ -1,0 +1,112 @@
+"""The gateway keeps what /openapi.json says: each operation asked with made-up requests, good and bad.
+
+No request brings it down (5xx), every answer has a status, a content type and a body that are described, and what needs
+a key answers nobody without one. The requests are made from the description by schemathesis, the same in every run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import orjson
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as hypothesis_settings
+from schemathesis import Case, CheckContext, Response
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    ignored_auth,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from gateway import app, ingest, ops
+from gateway.settings import Settings
+from gateway.web.openapi import document_of
+
+EXAMPLES = 12
+"""Made-up requests of each operation: about a minute of one core in all."""
+STREAMS = {"text/event-stream"}
+SERVED = [op for op in (*ingest.OPERATIONS, *ops.OPERATIONS) if op.answer_type not in STREAMS and op.status != 101]
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        "phases": {"examples": {"enabled": True}, "coverage": {"enabled": False}},
+        "generation": {"mode": "all"},
+    }
+)
+"""Good and bad requests; the coverage phase would make some thousand more before the first test of any file."""
+SCHEMA = schemathesis.openapi.from_dict(document_of(SERVED, "0"), config=CONFIG)
+
+
+@schemathesis.serializer("application/x-ndjson", "application/geo+json-seq")
+def lines(_context: schemathesis.SerializationContext, value: object) -> bytes:
+    """A body of one JSON document a line."""
+    documents = value if isinstance(value, list) else [value]
+    return b"".join(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS) + b"\n" for document in documents)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway on a loopback port, and an admin's key."""
+
+    url: str
+    key: str
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A whole gateway with its embedded Redis, in a thread of its own."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("contract"), port=0, partitions=4, run_sender=False)
+    ready: list[Running] = []
+    is_ready, stop, loop = threading.Event(), asyncio.Event(), asyncio.new_event_loop()
+
+    async def serve() -> None:
+        try:
+            async with app.running(settings) as gateway:
+                assert gateway.new_admin_key is not None
+                ready.append(Running(gateway.url, gateway.new_admin_key))
+                is_ready.set()
+                await stop.wait()
+        finally:
+            is_ready.set()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert is_ready.wait(30)
+    yield ready[0]
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(30)
+
+
+def stands(_context: CheckContext, response: Response, _case: Case) -> None:
+    """A request may be too much for now, which says when to come back; it never is too much altogether."""
+    if response.status_code >= 500:
+        assert (response.status_code, "retry-after" in response.headers) == (503, True), response.text
+
+
+@SCHEMA.parametrize()
+@hypothesis_settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_operation_keeps_its_word(case: Case, running: Running) -> None:
+    case.call_and_validate(
+        base_url=running.url,
+        headers={"Authorization": f"Bearer {running.key}"},
+        checks=[
+            stands,
+            status_code_conformance,
+            content_type_conformance,
+            response_schema_conformance,
+            ignored_auth,
+        ],
+    )
