@@ -105,7 +105,7 @@ async def test_offer_is_paused_at_once(page: Page, served: Served) -> None:
     """One click pauses an active offer."""
     await open_lunch(page, served)
     await page.get_by_role("button", name="Pause now").click()
-    await expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
+    await expect(page.get_by_text("Paused. Nobody gets it any more.")).to_be_visible()
     assert (await stored(served, "lunch"))["status"] == "paused"
 
 

@@ -1,20 +1,16 @@
 // Import: a file dropped or chosen, tried by the gateway, looked at on the map, then made.
 
-import type { DocumentFault } from "../api/client";
-import { count } from "../format";
+import { count, words } from "../format";
 import { Icon } from "../shell/icon";
-import { csv, download } from "../ui/download";
-import { Choice } from "../ui/field";
-import { changes, check, commit, importing, type Importing, type Job, type Mode } from "./job";
-
-const MODES: readonly [Mode, string][] = [
-  ["merge", "Keep the stores that it does not name"],
-  ["replace", "Remove the stores that it does not name"],
-];
+import { Faults, Repairs, Warnings } from "./findings";
+import { ImportOptions } from "./options";
+import { geofenceName } from "../catalog";
+import { changes, commit, type Difference, importing, type Importing, type Job, repairs } from "./job";
 
 export function ImportPanel() {
   const now = importing.value!;
-  const { name, step, job, mode } = now;
+  const { name, step, job } = now;
+  const isOver = step === "checked" || step === "left-out";
   return (
     <div class="editor">
       <header class="panel-head">
@@ -24,87 +20,108 @@ export function ImportPanel() {
         </button>
       </header>
       <div class="panel-body" aria-live="polite">
-        <p>
+        <div>
           <b>{name}</b>
-        </p>
-        {(step === "checking" || step === "importing") && <Progress now={now} />}
+          {job?.format && <p class="hint">{described(job)}</p>}
+        </div>
+        {(step === "sending" || step === "checking" || step === "importing") && <Progress now={now} />}
         {step === "refused" && (
           <div class="refused" role="alert">
             <b>Nothing was changed</b>
             <p>{now.why}</p>
           </div>
         )}
-        {step === "checked" && job && (
-          <>
-            <Summary job={job} />
-            <Choice
-              label="What the file says of others"
-              value={mode}
-              options={MODES}
-              change={(next) => void check(next)}
-            />
-          </>
-        )}
-        {(step === "checked" || step === "left-out") && job?.failed ? <Faults job={job} /> : null}
+        {isOver && job && <Summary job={job} isMade={step === "left-out"} />}
+        {isOver && job?.failed ? <Faults job={job} /> : null}
+        {isOver && job?.repairs?.length ? <Repairs job={job} /> : null}
+        {isOver && job?.warnings?.length ? <Warnings job={job} /> : null}
+        {(step === "checked" || step === "refused") && <ImportOptions now={now} />}
       </div>
       {step === "checked" && job && <Actions job={job} />}
     </div>
   );
 }
 
-function Progress({ now: { step, job } }: { now: Importing }) {
+const FORMATS: Record<string, string> = {
+  geojson: "GeoJSON",
+  geojson_lines: "GeoJSON, a line each",
+  csv: "CSV",
+  radar_csv: "Radar's CSV",
+  google_business_csv: "Google Business Profile's CSV",
+  kml: "KML",
+  kmz: "KMZ",
+  geopackage: "GeoPackage",
+  flatgeobuf: "FlatGeobuf",
+};
+
+function described({ format = "", crs, notes = [] }: Job): string {
+  return [FORMATS[format] ?? words(format), crs, ...notes].filter(Boolean).join(" · ");
+}
+
+function Progress({ now: { step, sent, job } }: { now: Importing }) {
   const { total = 0, covered = 0 } = job ?? {};
+  const isSending = step === "sending" && sent < 1;
+  const done = isSending ? sent : total > 0 ? covered / total : undefined;
   return (
     <div role="status">
       <p class="hint">
-        {step === "checking" ? "Trying the file; nothing is stored yet" : "Importing"}
-        {total > 0 ? `: ${count(covered)} of ${count(total)}` : "…"}
+        {isSending
+          ? `Sending: ${Math.round(sent * 100)} %`
+          : `${step === "importing" ? "Importing" : "Trying the file; nothing is stored yet"}${total > 0 ? `: ${count(covered)} of ${count(total)}` : "…"}`}
       </p>
-      <progress aria-label="Progress" max={Math.max(total, 1)} value={covered} />
+      <progress aria-label="Progress" max={1} {...(done !== undefined && { value: done })} />
     </div>
   );
 }
 
-function Summary({ job: { difference = {}, failed = 0 } }: { job: Job }) {
+function Summary({ job, isMade }: { job: Job; isMade: boolean }) {
+  const difference = job.difference ?? {};
   const rows: [string, number | undefined][] = [
     ["New", difference.added],
     ["Changed", difference.changed],
     ["Removed", difference.removed],
     ["Unchanged", difference.unchanged],
-    ["Left out", failed],
+    ["Mended", repairs(job)],
+    ["Left out", job.failed],
   ];
   return (
-    <dl class="facts">
-      {rows
-        .filter(([label, times]) => times || label === "New")
-        .map(([label, times]) => (
-          <div key={label}>
-            <dt>{label}</dt>
-            <dd>{count(times ?? 0)}</dd>
-          </div>
-        ))}
-    </dl>
+    <div>
+      <dl class="facts">
+        {rows
+          .filter(([label, times]) => times || label === "New")
+          .map(([label, times]) => (
+            <div key={label}>
+              <dt>{label}</dt>
+              <dd>{count(times ?? 0)}</dd>
+            </div>
+          ))}
+      </dl>
+      {!isMade && <Names difference={difference} />}
+    </div>
   );
 }
 
-const MOST_SHOWN = 200;
+const MOST_NAMED = 100;
 
-function Faults({ job: { errors = [], failed = 0 } }: { job: Job }) {
+/** Which geofences would be touched, by name where they are known already. */
+function Names({ difference: { added_ids = [], changed_ids = [], removed_ids = [] } }: { difference: Difference }) {
+  const kinds: [string, string[]][] = [
+    ["Removed", removed_ids],
+    ["Changed", changed_ids],
+    ["New", added_ids],
+  ];
+  const known = kinds.filter(([, ids]) => ids.length > 0);
+  if (known.length === 0) return null;
   return (
-    <div class="refused" role="alert">
-      <b>{failed === 1 ? "One feature is no geofence" : `${count(failed)} features are no geofences`}</b>
-      <ol>
-        {errors.slice(0, MOST_SHOWN).map((fault) => (
-          <li key={`${fault.index} ${fault.pointer}`}>
-            <span class="chip">{fault.line ? `line ${fault.line}` : `feature ${fault.index ?? "?"}`}</span>{" "}
-            {fault.detail}
-          </li>
-        ))}
-      </ol>
-      <button class="quiet" type="button" onClick={() => save(errors)}>
-        Download as CSV
-      </button>
-    </div>
+    <details class="names">
+      <summary>Which ones</summary>
+      {known.map(([title, ids]) => (
+        <p key={title}>
+          <b>{title}:</b> {ids.slice(0, MOST_NAMED).map(geofenceName).join(", ")}
+          {ids.length > MOST_NAMED && ` and ${count(ids.length - MOST_NAMED)} more`}
+        </p>
+      ))}
+    </details>
   );
 }
 
@@ -124,11 +141,4 @@ function Actions({ job }: { job: Job }) {
       </button>
     </footer>
   );
-}
-
-const COLUMNS = ["index", "line", "pointer", "code", "detail"] as const;
-
-function save(faults: readonly DocumentFault[]): void {
-  const rows = faults.map((fault) => COLUMNS.map((column) => fault[column]));
-  download("import-errors.csv", "text/csv", csv([COLUMNS, ...rows]));
 }

@@ -8,6 +8,7 @@ import { Empty, Trouble } from "../ui/empty";
 import { Allowed } from "../ui/allowed";
 import { FileButton } from "../ui/file";
 import { take } from "./job";
+import { FORMATS } from "./reading";
 import { open, search, type Tool, tool } from "./state";
 import { TagPanel } from "./tag-panel";
 import { begin, end, tagging, toggle } from "./tagging";
@@ -31,7 +32,7 @@ export function List() {
             look="quiet"
             text="Import…"
             label="File to import"
-            accept=".geojson,.json,.geojsonl,.ndjson,.csv"
+            accept={FORMATS}
             take={(file) => void take(file)}
           />
           {geofences.value.size > 0 && (
@@ -93,8 +94,9 @@ function Results() {
     return (
       <Empty title="Drop your stores here">
         <p>
-          GeoJSON with a polygon for each store, or points with a radius_m; or a CSV with latitude, longitude and
-          radius. You see what it would change before anything is stored. Or draw your first store.
+          GeoJSON, KML, Shapefile (zipped), GeoPackage, FlatGeobuf, or a table: CSV with latitude, longitude and radius,
+          Radar's, or Google Business Profile's. You see what it would change, and what had to be mended, before
+          anything is stored. Or draw your first store.
         </p>
       </Empty>
     );

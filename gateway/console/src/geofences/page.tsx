@@ -9,10 +9,11 @@ import { MapStage } from "../map/stage";
 import { boundsOf } from "../map/shapes";
 import type { MapView } from "../map/view";
 import { may } from "../session";
+import { addBefore, showBefore } from "./before";
 import { Drawing } from "./drawing";
 import { Editor } from "./editor";
 import { ImportPanel } from "./importing";
-import { importing, shapes, take } from "./job";
+import { importing, openedRepair, type Repair, shapes, take } from "./job";
 import { List } from "./list";
 import { begin, change, close, draft, open, tool } from "./state";
 import { end, tagging, toggle } from "./tagging";
@@ -55,9 +56,18 @@ function connect(view: MapView): () => void {
     if (tagging.value) toggle(id);
     else void open(id);
   });
+  addBefore(view);
   const stops = [
     effect(() => {
+      const repair = openedRepair.value;
+      showBefore(view, (importing.value && repair?.before) || null);
+      const mended = mendedShape(repair);
+      if (mended) view.approach(mended);
+    }),
+    effect(() => {
       const isReshaping = tool.value === "reshape";
+      const mended = importing.value && mendedShape(openedRepair.value);
+      if (mended) return view.highlight([mended]);
       view.highlight(shapes.value ?? chosen() ?? (draft.value && !isReshaping ? [draft.value.feature] : []));
     }),
     effect(() => {
@@ -67,6 +77,10 @@ function connect(view: MapView): () => void {
     draw(view),
   ];
   return () => stops.forEach((stop) => stop());
+}
+
+function mendedShape(repair: Repair | null): GeofenceFeature | null {
+  return repair?.after ? { type: "Feature", id: repair.id, geometry: repair.after, properties: {} } : null;
 }
 
 /** The geofences about to be tagged, while some are. */

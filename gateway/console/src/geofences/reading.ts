@@ -2,6 +2,9 @@
 
 import type { GeofenceFeature } from "../api/types";
 
+/** What the gateway reads, by how file names end; the content decides. */
+export const FORMATS = ".geojson,.json,.geojsonl,.ndjson,.jsonl,.csv,.kml,.kmz,.zip,.gpkg,.fgb";
+
 export interface Read {
   file: File;
   type: string;
@@ -13,6 +16,7 @@ const LARGEST_DRAWN_BYTES = 50_000_000;
 
 export async function read(file: File): Promise<Read> {
   if (/\.csv$/i.test(file.name)) return { file, type: "text/csv", features: [] };
+  if (!/json|\.jsonl$/i.test(file.name)) return { file, type: "application/octet-stream", features: [] };
   const isLines = /\.(ndjson|geojsonl|geojsons|jsonl)$/i.test(file.name);
   const type = isLines ? "application/x-ndjson" : "application/geo+json";
   if (file.size > LARGEST_DRAWN_BYTES) return { file, type, features: [] };

@@ -22,8 +22,20 @@ export interface WeeklyWindow {
 }
 
 export type Day = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
-export type Status = "draft" | "active" | "paused" | "ended";
+export type Status = "draft" | "submitted" | "active" | "paused" | "ended";
 export type TriggerType = "enter" | "dwell" | "nearby" | "exit" | "visit" | "pass_by";
+
+/** Where an offer stands with the second person; written by the gateway. */
+export interface Review {
+  submitted_by: string;
+  submitted_key: string;
+  submitted_at_ms: number;
+  reach?: number | null;
+  verdict?: "waiting" | "approved" | "rejected";
+  decided_by?: string;
+  decided_at_ms?: number;
+  reason?: string;
+}
 
 export interface Offer {
   id: string;
@@ -44,6 +56,11 @@ export interface Offer {
   messages?: Record<string, MessageTemplate>;
   default_locale?: string;
   transactional?: boolean;
+  total_cap?: number;
+  stock?: number;
+  max_per_hour?: number;
+  code_pool?: string;
+  review?: Review;
   [key: string]: unknown;
 }
 
@@ -56,6 +73,14 @@ export const DAYS: readonly [Day, string][] = [
   ["sat", "Sat"],
   ["sun", "Sun"],
 ];
+
+export const STATUS: Record<Status, string> = {
+  draft: "draft",
+  submitted: "waits for approval",
+  active: "active",
+  paused: "paused",
+  ended: "ended",
+};
 
 export const TRIGGERS: readonly [TriggerType, string][] = [
   ["enter", "Someone comes in"],

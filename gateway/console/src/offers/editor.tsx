@@ -2,15 +2,17 @@
 
 import { useSignal } from "@preact/signals";
 import { Icon } from "../shell/icon";
+import { may, refusal } from "../session";
+import { Changeable } from "../ui/allowed";
 import { TextField } from "../ui/field";
 import { slug } from "../text";
-import type { Offer } from "./document";
+import { type Offer, STATUS } from "./document";
+import { ReviewPanel } from "./review";
 import { Experiment } from "./sections/experiment";
 import { Limits, Who } from "./sections/who";
 import { Messages } from "./sections/messages";
 import { Time, Where, Trigger } from "./sections/where";
 import {
-  advice,
   begin,
   close,
   draft,
@@ -18,6 +20,8 @@ import {
   faults,
   isBusy,
   mayLeave,
+  needsApproval,
+  pause,
   problem,
   remove,
   replace,
@@ -34,7 +38,7 @@ export function Editor() {
       <header class="panel-head">
         <h2>{offer.name || "New offer"}</h2>
         <span class="offer-tools">
-          <i class={`dot dot-${offer.status ?? "draft"}`} aria-hidden="true" /> {offer.status ?? "draft"}
+          <i class={`dot dot-${offer.status ?? "draft"}`} aria-hidden="true" /> {STATUS[offer.status ?? "draft"]}
           <button
             class="plain"
             type="button"
@@ -49,8 +53,11 @@ export function Editor() {
         </span>
       </header>
       <div class="panel-body">
+        <ReviewPanel offer={offer} />
         <Refused />
-        {isJson.value ? <Source offer={offer} /> : <Sections offer={offer} isNew={isNew} />}
+        <Changeable needs="offers:write">
+          {isJson.value ? <Source offer={offer} /> : <Sections offer={offer} isNew={isNew} />}
+        </Changeable>
       </div>
       <Actions offer={offer} isNew={isNew} isDirty={isDirty} />
     </form>
@@ -120,19 +127,7 @@ function Refused() {
       </div>
     );
   }
-  if (advice.value.length === 0) return null;
-  return (
-    <div class="advice" role="status">
-      <b>Saved, with advice</b>
-      <ul>
-        {advice.value.map(({ pointer, detail }) => (
-          <li key={pointer + detail}>
-            <code>{pointer}</code> {detail}
-          </li>
-        ))}
-      </ul>
-    </div>
-  );
+  return null;
 }
 
 function Source({ offer }: { offer: Offer }) {
@@ -151,29 +146,47 @@ function Source({ offer }: { offer: Offer }) {
 }
 
 function Actions({ offer, isNew, isDirty }: { offer: Offer; isNew: boolean; isDirty: boolean }) {
-  const isActive = offer.status === "active";
+  const mayWrite = may("offers:write");
+  if (!mayWrite && !(may("offers:pause") && offer.status === "active")) {
+    return (
+      <footer class="panel-foot">
+        <p class="hint">{refusal("offers:write")}</p>
+      </footer>
+    );
+  }
   return (
     <footer class="panel-foot">
       <span>
-        <button class="primary" type="submit" disabled={isBusy.value || !isDirty}>
-          {isBusy.value ? "Saving…" : isActive ? "Save and go live" : "Save"}
-        </button>
-        <button
-          class="quiet"
-          type="button"
-          disabled={isBusy.value || (isNew && !isDirty)}
-          onClick={() => void save(isActive ? "paused" : "active")}
-        >
-          {isActive ? "Pause now" : "Activate"}
-        </button>
-      </span>
-      {!isNew && (
-        <span>
+        {mayWrite && (
+          <button class="primary" type="submit" disabled={isBusy.value || !isDirty}>
+            {isBusy.value ? "Saving…" : offer.status === "active" && !needsApproval.value ? "Save and go live" : "Save"}
+          </button>
+        )}
+        {mayWrite && (offer.status ?? "draft") !== "active" && offer.status !== "submitted" && (
           <button
             class="quiet"
             type="button"
-            onClick={() => void begin({ ...offer, id: "", name: `${offer.name ?? ""} (copy)`, status: "draft" })}
+            disabled={isBusy.value || (isNew && !isDirty)}
+            onClick={() => void save("active")}
           >
+            {needsApproval.value ? "Submit for approval" : "Activate"}
+          </button>
+        )}
+        {offer.status === "active" && (
+          <button
+            class="quiet"
+            type="button"
+            title={refusal("offers:pause")}
+            disabled={isBusy.value || !may("offers:pause")}
+            onClick={() => void pause()}
+          >
+            Pause now
+          </button>
+        )}
+      </span>
+      {!isNew && mayWrite && (
+        <span>
+          <button class="quiet" type="button" onClick={() => void begin(copyOf(offer))}>
             Copy
           </button>
           <button class="danger quiet" type="button" disabled={isBusy.value} onClick={() => void remove()}>
@@ -183,4 +196,9 @@ function Actions({ offer, isNew, isDirty }: { offer: Offer; isNew: boolean; isDi
       )}
     </footer>
   );
+}
+
+/** The same offer as a new draft, without what the gateway wrote into this one. */
+function copyOf({ review: _review, version: _version, author: _author, ...offer }: Offer): Offer {
+  return { ...offer, id: "", name: `${offer.name ?? ""} (copy)`, status: "draft" };
 }

@@ -1,6 +1,6 @@
 // Offers: a list, the editor, and beside it what the offer will look like, where and when.
 
-import { effect } from "@preact/signals";
+import { computed, effect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import "../styles/offers.css";
 import { load, loading, offers } from "../catalog";
@@ -8,10 +8,14 @@ import { MapStage } from "../map/stage";
 import { boundsOf } from "../map/shapes";
 import type { MapView } from "../map/view";
 import { count } from "../format";
+import { Allowed } from "../ui/allowed";
+import { may } from "../session";
 import { Empty, Trouble } from "../ui/empty";
 import { Editor } from "./editor";
-import type { Offer } from "./document";
+import { type Offer, STATUS } from "./document";
 import { Notifications } from "./notification";
+import { AdvicePanel } from "./advice";
+import { ReachPanel } from "./reach";
 import { begin, close, draft, judge, open, set, targeted } from "./state";
 import { Week } from "./week";
 
@@ -30,7 +34,9 @@ export function OffersPage() {
         <>
           <Editor key={draft.value.serial} />
           <aside class="offer-side" aria-label="What it will be">
+            <AdvicePanel />
             <Notifications />
+            {may("simulations:run") && <ReachPanel />}
             <Week />
             <Where />
           </aside>
@@ -42,23 +48,30 @@ export function OffersPage() {
   );
 }
 
+/** What waits for approval stands first. */
+const listed = computed(() =>
+  [...offers.value.values()].sort((a, b) => Number(b.status === "submitted") - Number(a.status === "submitted")),
+);
+
 function List() {
   return (
     <nav class="offer-list" aria-label="Offers">
       <header class="panel-head">
         <h2>Offers</h2>
-        <button class="quiet" type="button" onClick={() => void begin()}>
-          New offer
-        </button>
+        {may("offers:write") && (
+          <button class="quiet" type="button" onClick={() => void begin()}>
+            New offer
+          </button>
+        )}
       </header>
       <ul class="rows">
-        {[...offers.value.values()].map((offer) => (
+        {listed.value.map((offer) => (
           <li key={offer.id}>
             <button type="button" aria-current={draft.value?.offer.id === offer.id} onClick={() => void open(offer.id)}>
               <b>{offer.name || offer.id}</b>
               <span>
-                <i class={`dot dot-${offer.status ?? "draft"}`} aria-hidden="true" /> {offer.status ?? "draft"} ·{" "}
-                {targetsOf(offer as Offer)}
+                <i class={`dot dot-${offer.status ?? "draft"}`} aria-hidden="true" />{" "}
+                {STATUS[(offer as Offer).status ?? "draft"]} · {targetsOf(offer as Offer)}
               </span>
             </button>
           </li>
@@ -85,9 +98,11 @@ function Welcome() {
           An offer says what is sent to whom, at which stores, and when. Write one: it stays a draft until you activate
           it, and you can try it in the simulator first.
         </p>
-        <button class="primary" type="button" onClick={() => void begin()}>
-          Write the first offer
-        </button>
+        <Allowed needs="offers:write">
+          <button class="primary" type="button" onClick={() => void begin()}>
+            Write the first offer
+          </button>
+        </Allowed>
       </Empty>
     );
   }

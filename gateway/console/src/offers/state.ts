@@ -4,6 +4,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { call, type DocumentFault, Problem } from "../api/client";
 import type { OfferDocument } from "../api/types";
 import { geofences, offers } from "../catalog";
+import { may } from "../session";
 import { slug } from "../text";
 import { confirmed } from "../ui/confirm";
 import { tell } from "../ui/notice";
@@ -23,15 +24,29 @@ export interface Advice {
   detail: string;
 }
 
+interface Stored {
+  version: number;
+  status?: Status;
+  warnings: Advice[];
+}
+
 const JUDGED_AFTER_MS = 500;
-/** No document ever has this version: a write on condition of it is judged in full and then not made. */
-const NEVER = '"9007199254740991"';
+
+const SAVED: Record<Status, string> = {
+  draft: "Saved.",
+  submitted: "Saved. It waits for a second person's approval.",
+  active: "Saved. It is live in all workers.",
+  paused: "Saved.",
+  ended: "Saved.",
+};
 
 let serial = 1;
 
 export const draft = signal<Draft | null>(null);
 export const faults = signal<readonly DocumentFault[]>([]);
 export const advice = signal<readonly Advice[]>([]);
+/** Whether going live would have to wait for a second person. */
+export const needsApproval = signal(false);
 export const problem = signal<Problem | null>(null);
 export const isBusy = signal(false);
 
@@ -64,6 +79,7 @@ export function close(): void {
   draft.value = null;
   faults.value = [];
   advice.value = [];
+  needsApproval.value = false;
   problem.value = null;
 }
 
@@ -80,16 +96,41 @@ export async function save(status?: Status): Promise<void> {
   const wanted = identified(status ? { ...offer, status } : offer);
   await attempt(async () => {
     const condition = isNew ? { ifNoneMatch: "*" } : etag ? { ifMatch: etag } : {};
-    const answer = await call<{ warnings: Advice[] }>(addressOf(wanted.id), {
-      method: "PUT",
-      json: wanted,
-      ...condition,
-    });
-    offers.value = new Map(offers.value).set(wanted.id, wanted as OfferDocument);
-    draft.value = { ...draft.value!, offer: wanted, etag: answer.etag, isNew: false, isDirty: false };
-    advice.value = answer.body.warnings;
-    tell(wanted.status === "active" ? "Saved. It is live in all workers." : "Saved.");
+    const { body } = await call<Stored>(addressOf(wanted.id), { method: "PUT", json: wanted, ...condition });
+    await read(wanted.id);
+    advice.value = body.warnings;
+    tell(SAVED[body.status ?? "draft"]);
   });
+}
+
+/** Stops it at once; what is being written stays as it is. */
+export async function pause(): Promise<void> {
+  const { offer } = draft.value!;
+  await attempt(async () => {
+    const { body } = await call<Stored>(`${addressOf(offer.id)}/pause`, { method: "POST" });
+    const paused: Offer = { ...draft.value!.offer, status: "paused" };
+    offers.value = new Map(offers.value).set(offer.id, { ...offers.value.get(offer.id), ...paused } as OfferDocument);
+    draft.value = { ...draft.value!, offer: paused, etag: `"${body.version}"` };
+    tell("Paused. Nobody gets it any more.");
+  });
+}
+
+/** The second person's word on the version that is shown. */
+export async function decide(verdict: "approve" | "reject", reason?: string): Promise<void> {
+  const { offer, etag } = draft.value!;
+  await attempt(async () => {
+    const version = Number(etag?.replaceAll('"', ""));
+    await call(`${addressOf(offer.id)}/${verdict}`, { method: "POST", json: { version, reason } });
+    await read(offer.id);
+    tell(verdict === "approve" ? "Approved. It is live in all workers." : "Rejected. Its author sees why.");
+  });
+}
+
+/** Takes the offer as it is stored, with what the gateway wrote into it. */
+async function read(id: string): Promise<void> {
+  const { body, etag } = await call<Offer>(addressOf(id));
+  offers.value = new Map(offers.value).set(id, body as OfferDocument);
+  draft.value = { serial: draft.value?.serial ?? serial++, offer: body, etag, isNew: false, isDirty: false };
 }
 
 export async function remove(): Promise<void> {
@@ -121,12 +162,12 @@ export function faultAt(pointer: string): string | undefined {
 export function judge(): () => void {
   let asked = new AbortController();
   const stop = effect(() => {
-    const { isDirty, offer } = draft.value ?? {};
+    const { offer, etag, isNew, isDirty } = draft.value ?? {};
     asked.abort();
-    if (!isDirty || !offer) return;
+    if (!offer || (isNew && !isDirty) || offer.status === "ended" || !may("offers:write")) return;
     asked = new AbortController();
     const { signal: aborted } = asked;
-    const timer = setTimeout(() => void ask(identified(offer), aborted), JUDGED_AFTER_MS);
+    const timer = setTimeout(() => void ask(identified(offer), etag ?? null, aborted), JUDGED_AFTER_MS);
     aborted.addEventListener("abort", () => clearTimeout(timer));
   });
   return () => {
@@ -135,11 +176,23 @@ export function judge(): () => void {
   };
 }
 
-async function ask(offer: Offer, aborted: AbortSignal): Promise<void> {
+/** As if it were to go live now: what is wrong with it, and whether somebody else would have to agree. */
+async function ask(offer: Offer, etag: string | null, aborted: AbortSignal): Promise<void> {
+  const status = offer.status === "submitted" ? "submitted" : "active";
   try {
-    await call(addressOf(offer.id || "new"), { method: "PUT", json: offer, ifMatch: NEVER, signal: aborted });
+    const { body } = await call<Stored>(`${addressOf(offer.id || "new")}?dry_run=true`, {
+      method: "PUT",
+      json: { ...offer, status },
+      signal: aborted,
+      ...(etag && { ifMatch: etag }),
+    });
+    faults.value = [];
+    needsApproval.value = status === "active" && body.status === "submitted";
+    advice.value = body.warnings;
   } catch (error) {
-    if (!aborted.aborted && error instanceof Problem) faults.value = error.status === 422 ? faultsOf(error) : [];
+    if (aborted.aborted || !(error instanceof Problem)) return;
+    faults.value = error.status === 422 ? faultsOf(error) : [];
+    if (error.status === 412) problem.value = overtaken(error);
   }
 }
 

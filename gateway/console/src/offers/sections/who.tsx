@@ -36,6 +36,16 @@ export function Who({ offer }: { offer: Offer }) {
 export function Limits({ offer }: { offer: Offer }) {
   const hours = (member: string, text: string): void =>
     set(`cooldowns/${member}`, text ? Math.round(Number(text) * HOUR_S) : undefined);
+  const amount = (member: "total_cap" | "max_per_hour" | "stock", label: string, none: string) => (
+    <TextField
+      label={label}
+      type="number"
+      value={String(offer[member] ?? "")}
+      placeholder={none}
+      change={(text) => set(member, text ? Number(text) : undefined)}
+      fault={faultAt(`/${member}`)}
+    />
+  );
   const shown = (seconds: number | undefined): string => (seconds === undefined ? "" : String(seconds / HOUR_S));
   return (
     <fieldset class="group">
@@ -76,6 +86,19 @@ export function Limits({ offer }: { offer: Offer }) {
           placeholder="as the brand: 24"
           change={(text) => hours("user_store_s", text)}
           fault={faultAt("/cooldowns/user_store_s")}
+        />
+      </div>
+      <div class="pair">
+        {amount("total_cap", "Pushes in all", "no limit")}
+        {amount("max_per_hour", "Pushes an hour", "no limit")}
+        {amount("stock", "In stock", "not counted")}
+        <TextField
+          label="Pool of codes"
+          mono
+          value={offer.code_pool ?? ""}
+          placeholder="none"
+          change={(text) => set("code_pool", text || undefined)}
+          fault={faultAt("/code_pool")}
         />
       </div>
       <label class="check">
