@@ -2,6 +2,7 @@
 
     python -m bench.intake --data DIR [--json]                  a city: stores.geojson and pings.ndjson.gz
     python -m bench.intake --data DIR --fences 100000           the city's pings against as many synthetic fences more
+    python -m bench.intake --data DIR --soak 10000000           and ten million pings more, to see memory stay flat
     python -m bench.intake --data DIR --url URL --key KEY       any deployment (no CPU figures then)
 
 Costs are CPU time of the gateway's processes (Redis apart), so that other work on the machine does not count; each is
@@ -15,32 +16,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gzip
-import itertools
 import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
 import uvloop
 
 from bench import catalogs, processes
-from bench.floors import Wire
-from bench.lanes import Histogram, HttpLane, WebSocketLane, frame, request
+from bench.traffic import Cost, Target, Traffic, closed_loop, open_loop, web_sockets
 from gateway.demo.child import serving
 
 ROUNDS = 3
 ROUND_S = 2.0
 LANES = 32
-WINDOW = 16
-"""Frames in flight on one WebSocket."""
+NOWHERE_DEG = 5.0
+"""How far north of the city pings are that can change nothing: 550 km."""
+SOAK_PARTS = 10
+"""Readings of memory while the soak lasts."""
 SETTINGS = {"run_sender": "false", "max_ahead_s": "1e9", "log_level": "error"}
 """The shifted pings lie in the future, so that no timer of the present takes them for silence."""
 OFFER = {
@@ -50,240 +47,117 @@ OFFER = {
     "trigger": {"type": "enter"},
     "messages": {"en": {"title": "Welcome", "body": "Come in to {{ store.name }}."}},
 }
+VISIT_OFFER = OFFER | {"name": "Thanks", "trigger": {"type": "visit"}}
+"""As long as one is live, visits are attributed."""
 
 
-class Traffic:
-    """A city's pings, endlessly: round after round, each later than the one before."""
-
-    def __init__(self, file: Path) -> None:
-        """Read newline-delimited pings in order of arrival."""
-        raw = file.read_bytes()
-        self._pings = msgspec.json.Decoder(Wire).decode_lines(gzip.decompress(raw) if file.suffix == ".gz" else raw)
-        first, last = min(p.ts for p in self._pings), max(p.ts for p in self._pings)
-        self._shift_ms = int(time.time() * 1000) - first
-        self._span_ms = last - first + 1000
-        self._next = 0
-        self.users = {p.user_id for p in self._pings}
-
-    def take(self, count: int) -> list[dict[str, Any]]:
-        """The next ``count`` pings as JSON values."""
-        taken = []
-        for place in range(self._next, self._next + count):
-            round_, index = divmod(place, len(self._pings))
-            ping = self._pings[index]
-            values = msgspec.structs.asdict(ping)
-            values["ts"] = ping.ts + self._shift_ms + round_ * self._span_ms
-            taken.append(values)
-        self._next += count
-        return taken
-
-    def batches(self, batch: int, pings: int) -> list[bytes]:
-        """The next ``pings`` pings as bodies: objects alone, or arrays of ``batch``."""
-        taken = self.take(pings - pings % batch)
-        if batch == 1:
-            return [msgspec.json.encode(ping) for ping in taken]
-        return [msgspec.json.encode(taken[start : start + batch]) for start in range(0, len(taken), batch)]
-
-
-@dataclass(slots=True)
-class Cost:
-    """The quickest of several rounds, per ping or frame."""
-
-    cpu_us: float = field(default=float("inf"))
-    redis_us: float = field(default=float("inf"))
-    per_s: float = 0.0
-
-    def better(self, cpu_us: float, redis_us: float, per_s: float) -> None:
-        """Keep the best of each."""
-        self.cpu_us, self.redis_us = min(self.cpu_us, cpu_us), min(self.redis_us, redis_us)
-        self.per_s = max(self.per_s, per_s)
-
-
-class Target:
-    """A server under load: its address, its key, and the process above it."""
-
-    def __init__(self, url: str, key: str, above: int | None) -> None:
-        self.url, self.key, self.above = url, key, above
-
-    def cpu(self) -> tuple[float, float]:
-        """CPU seconds so far of the server's processes, and of its Redis."""
-        if self.above is None:
-            return 0.0, 0.0
-        return (
-            sum(p.cpu_s for p in processes.gateways(self.above)),
-            sum(p.cpu_s for p in processes.redis_servers(self.above)),
-        )
-
-    def rss_mb(self) -> float:
-        """Resident memory of the server's processes."""
-        return 0.0 if self.above is None else sum(p.rss_bytes for p in processes.gateways(self.above)) / 1e6
-
-
-async def closed_loop(target: Target, path: str, bodies: list[bytes], lanes: int, pings_each: int, cost: Cost) -> None:
-    """Send all bodies over ``lanes`` connections, each as soon as the one before was answered."""
-    prepared = iter([request(target.url + path, target.key, body) for body in bodies])
-    connections = [await HttpLane.open(target.url) for _ in range(lanes)]
-
-    async def work(lane: HttpLane) -> None:
-        for bytes_ in prepared:
-            status = await lane.post(bytes_)
-            if status != 202:
-                raise SystemExit(f"{path} answered {status}")
-
-    before, start = target.cpu(), time.perf_counter()
-    await asyncio.gather(*(work(lane) for lane in connections))
-    elapsed, after = time.perf_counter() - start, target.cpu()
-    for lane in connections:
-        lane.close()
-    count = len(bodies) * pings_each
-    cost.better((after[0] - before[0]) / count * 1e6, (after[1] - before[1]) / count * 1e6, count / elapsed)
-
-
-async def web_sockets(target: Target, path: str, bodies: list[bytes], lanes: int, cost: Cost, *, acks: bool) -> None:
-    """Send one frame a ping over ``lanes`` sockets, ``WINDOW`` unanswered at most on each."""
-    frames = iter([frame(body) for body in bodies])
-    finished = [asyncio.Event() for _ in range(lanes)]
-
-    def conversation(number: int) -> tuple[Any, Any]:
-        sent, told = 0, 0
-        lane: WebSocketLane | None = None
-
-        def push() -> None:
-            nonlocal sent
-            assert lane is not None
-            while sent - told < WINDOW:
-                following = next(frames, None)
-                if following is None:
-                    break
-                lane.send(following)
-                sent += 1
-            if sent == told:
-                finished[number].set()
-
-        def heard(payload: bytes) -> None:
-            nonlocal told
-            if acks:
-                message = json.loads(payload)
-                if message["type"] != "ack":
-                    return
-                told = message["seq"]
-            else:
-                told += 1
-            push()
-
-        def start(connected: WebSocketLane) -> None:
-            nonlocal lane
-            lane = connected
-            push()
-
-        return heard, start
-
-    talks = [conversation(number) for number in range(lanes)]
-    sockets = [await WebSocketLane.open(target.url + path, target.key, heard) for heard, _ in talks]
-    await asyncio.sleep(0.1)
-    before, begin = target.cpu(), time.perf_counter()
-    for socket, (_, start) in zip(sockets, talks, strict=True):
-        start(socket)
-    await asyncio.gather(*(event.wait() for event in finished))
-    elapsed, after = time.perf_counter() - begin, target.cpu()
-    for socket in sockets:
-        socket.close()
-    count = len(bodies)
-    cost.better((after[0] - before[0]) / count * 1e6, (after[1] - before[1]) / count * 1e6, count / elapsed)
-
-
-async def open_loop(target: Target, bodies: list[bytes], per_s: float, lanes: int) -> Histogram:
-    """Send bodies at a steady rate; latencies from the instant at which each was due."""
-    prepared = [request(target.url + "/v1/pings", target.key, body) for body in bodies]
-    connections = [await HttpLane.open(target.url) for _ in range(lanes)]
-    due: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
-    latencies = Histogram()
-    clock = asyncio.get_running_loop().time
-
-    async def work(lane: HttpLane) -> None:
-        while (item := await due.get()) is not None:
-            await lane.post(item[1])
-            latencies.add(clock() - item[0])
-
-    workers = [asyncio.create_task(work(lane)) for lane in connections]
-    start = clock() + 0.05
-    for number, bytes_ in enumerate(prepared):
-        at = start + number / per_s
-        if (wait := at - clock()) > 0:
-            await asyncio.sleep(wait)
-        due.put_nowait((at, bytes_))
-    for _ in workers:
-        due.put_nowait(None)
-    await asyncio.gather(*workers)
-    for lane in connections:
-        lane.close()
-    return latencies
-
-
-async def measure(target: Target, floor: Target, traffic: Traffic, pings: int) -> dict[str, float]:
-    """All figures."""
-    single, bare, ws, echo = Cost(), Cost(), Cost(), Cost()
+async def measure(target: Target, floor: Target, traffic: Traffic, quiet: Traffic, pings: int) -> dict[str, float]:
+    """All figures but the soak's; ``quiet`` pings are far from every store."""
+    single, bare, ws, echo, located, visits = Cost(), Cost(), Cost(), Cost(), Cost(), Cost()
+    quiet_single, quiet_ws = Cost(), Cost()
     batches = {50: Cost(), 500: Cost(), 5000: Cost()}
-    located = Cost()
     await closed_loop(target, "/v1/pings", traffic.batches(500, 100_000), 2, 500, Cost())
     rss_mb = target.rss_mb()
-    few = max(pings // 40, 2_000)
+    few, many = max(pings // 20, 2_000), max(pings // 4, 5_000)
     for _ in range(ROUNDS):
         await closed_loop(floor, "/bare", traffic.batches(1, few), LANES, 1, bare)
         await closed_loop(target, "/v1/pings", traffic.batches(1, few), LANES, 1, single)
+        await closed_loop(target, "/v1/pings", quiet.batches(1, few), LANES, 1, quiet_single)
         await web_sockets(floor, "/echo", traffic.batches(1, few), LANES, echo, acks=False)
         await web_sockets(target, "/v1/stream", traffic.batches(1, few), LANES, ws, acks=True)
-        await closed_loop(floor, "/located", traffic.batches(500, pings // 4), 2, 500, located)
+        await web_sockets(target, "/v1/stream", quiet.batches(1, few), LANES, quiet_ws, acks=True)
+        await closed_loop(floor, "/located", traffic.batches(500, many), 2, 500, located)
         for size, cost in batches.items():
-            await closed_loop(target, "/v1/pings", traffic.batches(size, pings // 4), 2, size, cost)
+            await closed_loop(target, "/v1/pings", traffic.batches(size, many), 2, size, cost)
     half = await open_loop(target, traffic.batches(1, int(single.per_s / 2 * ROUND_S)), single.per_s / 2, 256)
     half_batches = await open_loop(
         target, traffic.batches(500, int(batches[500].per_s / 2 * ROUND_S)), batches[500].per_s / 1000, 64
     )
     grown_mb = target.rss_mb() - rss_mb
+    await call(target, "PUT", "/v1/offers/thanks", VISIT_OFFER)
+    for _ in range(ROUNDS):
+        await closed_loop(target, "/v1/pings", traffic.batches(500, many), 2, 500, visits)
+    await call(target, "DELETE", "/v1/offers/thanks")
     return {
         "batch500_us": batches[500].cpu_us,
         "batch500_floor_us": located.cpu_us,
-        "batch500_to_floor": batches[500].cpu_us / located.cpu_us if located.cpu_us else 0.0,
-        "batch500_pings_per_cpu_s": 1e6 / batches[500].cpu_us if batches[500].cpu_us else 0.0,
-        "single_to_floor": bare.cpu_us / single.cpu_us if single.cpu_us else 0.0,
-        "ws_to_floor": echo.cpu_us / ws.cpu_us if ws.cpu_us else 0.0,
+        "batch500_to_floor": ratio(batches[500].cpu_us, located.cpu_us),
+        "batch500_pings_per_cpu_s": ratio(1e6, batches[500].cpu_us),
+        "single_to_floor": ratio(bare.cpu_us, single.cpu_us),
+        "ws_to_floor": ratio(echo.cpu_us, ws.cpu_us),
         "p99_ms_at_half": max(half.quantile_ms(0.99), half_batches.quantile_ms(0.99)),
         "rss_growth_mb": grown_mb,
+        "batch500_visits_us": visits.cpu_us,
         "single_us": single.cpu_us,
         "single_floor_us": bare.cpu_us,
         "single_per_s": single.per_s,
+        "single_nowhere_us": quiet_single.cpu_us,
+        "single_nowhere_to_floor": ratio(bare.cpu_us, quiet_single.cpu_us),
         "ws_us": ws.cpu_us,
         "ws_floor_us": echo.cpu_us,
+        "ws_nowhere_us": quiet_ws.cpu_us,
+        "ws_nowhere_to_floor": ratio(echo.cpu_us, quiet_ws.cpu_us),
         "batch50_us": batches[50].cpu_us,
         "batch5000_us": batches[5000].cpu_us,
         "batch500_per_s": batches[500].per_s,
         "batch500_redis_us": batches[500].redis_us,
+        "single_redis_us": single.redis_us,
         "single_p50_ms_at_half": half.quantile_ms(0.5),
         "single_p99_ms_at_half": half.quantile_ms(0.99),
         "batch500_p99_ms_at_half": half_batches.quantile_ms(0.99),
+        "refused": sum(cost.refused for cost in (single, quiet_single, visits, *batches.values())),
     }
+
+
+def ratio(value: float, to: float) -> float:
+    """0 where there is nothing to compare with: CPU time of another machine is not seen."""
+    return value / to if to else 0.0
+
+
+async def soak(target: Target, traffic: Traffic, pings: int) -> dict[str, float]:
+    """Send ``pings`` pings in batches of 500, and read the memory as they go: its least-squares slope is the growth."""
+    readings = [(0.0, target.rss_mb())]
+    for part in range(1, SOAK_PARTS + 1):
+        left = pings // SOAK_PARTS
+        while left > 0:
+            now = min(left, 50_000)
+            await closed_loop(target, "/v1/pings", traffic.batches(500, max(now, 500)), 2, 500, Cost())
+            left -= now
+        readings.append((part * pings / SOAK_PARTS / 1e6, target.rss_mb()))
+    settled = readings[1:]
+    mean_x, mean_y = (sum(r[axis] for r in settled) / len(settled) for axis in (0, 1))
+    slope = ratio(sum((x - mean_x) * (y - mean_y) for x, y in settled), sum((x - mean_x) ** 2 for x, _ in settled))
+    return {
+        "soak_pings": float(pings),
+        "soak_rss_before_mb": readings[0][1],
+        "soak_rss_after_mb": readings[-1][1],
+        "soak_growth_mb_per_million": slope,
+    }
+
+
+async def call(target: Target, method: str, path: str, document: Any = None) -> None:
+    """One request of operations. Raises RuntimeError when it is refused."""
+    headers = {"Authorization": f"Bearer {target.key}"}
+    async with (
+        aiohttp.ClientSession(target.url, headers=headers) as session,
+        session.request(method, path, json=document) as answer,
+    ):
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path} answered {answer.status}: {await answer.text()}")
 
 
 async def prepare(target: Target, data: Path, traffic: Traffic, fences: int) -> None:
     """Put the city's stores, as many synthetic fences, one offer at every store, and users who agreed to pushes."""
-    headers = {"Authorization": f"Bearer {target.key}"}
-    async with aiohttp.ClientSession(target.url, headers=headers) as session:
-
-        async def call(method: str, path: str, document: Any) -> None:
-            async with session.request(method, path, json=document) as answer:
-                if answer.status >= 400:
-                    raise SystemExit(f"{method} {path} answered {answer.status}: {await answer.text()}")
-
-        await call("PUT", "/v1/policy", {"quiet_hours": {"enabled": False}})
-        await call("POST", "/v1/geofences/import", json.loads((data / "stores.geojson").read_bytes()))
-        for start in range(0, fences, 20_000):
-            made = itertools.islice(catalogs.features(fences), start, start + 20_000)
-            await call("POST", "/v1/geofences/import", {"type": "FeatureCollection", "features": list(made)})
-        await call("PUT", "/v1/offers/welcome", OFFER)
-        user = {"consent": {"location": True, "push": True, "profiling": True}}
-        for user_id in sorted(traffic.users):
-            await call("PUT", f"/v1/users/{user_id}", user)
+    await call(target, "PUT", "/v1/policy", {"quiet_hours": {"enabled": False}})
+    await call(target, "POST", "/v1/geofences/import", json.loads((data / "stores.geojson").read_bytes()))
+    made = catalogs.features(fences) if fences else []
+    for start in range(0, fences, 20_000):
+        part = {"type": "FeatureCollection", "features": made[start : start + 20_000]}
+        await call(target, "POST", "/v1/geofences/import", part)
+    await call(target, "PUT", "/v1/offers/welcome", OFFER)
+    user = {"consent": {"location": True, "push": True, "profiling": True}}
+    for user_id in sorted(traffic.users):
+        await call(target, "PUT", f"/v1/users/{user_id}", user)
 
 
 @contextlib.asynccontextmanager
@@ -326,10 +200,14 @@ async def run(arguments: argparse.Namespace) -> dict[str, float]:
     """Prepare and measure."""
     data = Path(arguments.data)
     traffic = Traffic(data / "pings.ndjson.gz")
+    quiet = Traffic(data / "pings.ndjson.gz", moved_deg=NOWHERE_DEG)
     async with gateway(arguments) as target:
         await prepare(target, data, traffic, arguments.fences)
         async with floors() as floor:
-            return await measure(target, floor, traffic, arguments.pings)
+            figures = await measure(target, floor, traffic, quiet, arguments.pings)
+        if arguments.soak:
+            figures |= await soak(target, traffic, arguments.soak)
+        return figures
 
 
 def options(words: list[str] | None = None) -> argparse.Namespace:
@@ -338,6 +216,7 @@ def options(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="folder with stores.geojson and pings.ndjson.gz")
     parser.add_argument("--fences", type=int, default=0, help="synthetic fences beside the city's")
     parser.add_argument("--pings", type=int, default=400_000, help="pings of a round of batches")
+    parser.add_argument("--soak", type=int, default=0, help="pings to send at the end, to see that memory stays flat")
     parser.add_argument("--url", help="a running gateway instead of one of our own")
     parser.add_argument("--key", default="", help="an admin key of that gateway")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import math
 import os
 import struct
@@ -44,6 +45,8 @@ class HttpLane(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._answer: asyncio.Future[int] | None = None
+        self.retry_after_s = 0
+        """What the last answer said of coming back; 0 if nothing."""
 
     @classmethod
     async def open(cls, url: str) -> HttpLane:
@@ -66,6 +69,8 @@ class HttpLane(asyncio.Protocol):
         body_bytes = int(data[length + 15 : data.find(b"\r\n", length)]) if length >= 0 else 0
         if len(data) >= head + 4 + body_bytes and self._answer is not None and not self._answer.done():
             self._buffer = b""
+            after = data.lower().find(b"retry-after:", 0, head) if data[9:10] != b"2" else -1
+            self.retry_after_s = int(data[after + 12 : data.find(b"\r\n", after)]) if after >= 0 else 0
             self._answer.set_result(int(data[9:12]))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -79,6 +84,20 @@ class HttpLane(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
+
+    async def deliver(self, request: bytes) -> int:
+        """Send until it is taken, as late again as each refusal says; how often it was refused.
+
+        Raises RuntimeError for an answer that is neither.
+        """
+        for refused in itertools.count():
+            status = await self.post(request)
+            if status == 202:
+                return refused
+            if not self.retry_after_s:
+                raise RuntimeError(f"{request.partition(b' HTTP')[0].decode()} was answered {status}")
+            await asyncio.sleep(self.retry_after_s)
+        raise AssertionError
 
     def close(self) -> None:
         """Disconnect."""
@@ -110,7 +129,10 @@ class WebSocketLane(asyncio.Protocol):
         self._opening = opening
         self._on_message = on_message
         self._buffer = b""
-        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.opened: asyncio.Future[None] = loop.create_future()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        """Done when the other side has closed the connection."""
         self.transport: asyncio.Transport | None = None
 
     @classmethod
@@ -154,6 +176,12 @@ class WebSocketLane(asyncio.Protocol):
                 return
             payload, self._buffer = self._buffer[start : start + length], self._buffer[start + length :]
             self._on_message(payload)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say so to who waits."""
+        self.lost.set_result(None)
+        if not self.opened.done():
+            self.opened.set_exception(exc or ConnectionResetError())
 
     def send(self, prepared: bytes) -> None:
         """Send a prepared frame."""
