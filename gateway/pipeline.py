@@ -91,13 +91,17 @@ class Pipeline:
         lats = np.fromiter((ping.lat for ping in pings), np.float64, count)
         lngs = np.fromiter((ping.lng for ping in pings), np.float64, count)
         is_present = self._store.present.asked_at_once()
-        near, stores = snapshot.index.near_any(lats, lngs), snapshot.stores
+        located = snapshot.index.locate_many(lats, lngs)
+        matters = list(map(bool, located))
+        for row in snapshot.index.near_any(lats, lngs):
+            matters[row] = True
+        if snapshot.stores is not None:
+            is_near = snapshot.stores.near
+            matters = [known or bool(is_near(ping.lat, ping.lng)) for known, ping in zip(matters, pings, strict=True)]
         walks: dict[str, Walk] = {}
-        for row, inside in enumerate(snapshot.index.locate_many(lats, lngs)):
-            ping = pings[row]
-            matters = bool(inside) or row in near or _may_visit(stores, ping)
-            if matters or is_present(ping.user_id):
-                walks.setdefault(ping.user_id, []).append((ping, inside, matters))
+        for ping, inside, does_matter in zip(pings, located, matters, strict=True):
+            if does_matter or is_present(ping.user_id):
+                walks.setdefault(ping.user_id, []).append((ping, inside, does_matter))
         for walk in walks.values():
             if len(walk) > 1:
                 walk.sort(key=lambda fix: fix[0].at_ms)

@@ -8,7 +8,7 @@ leaves here: a user is a keyed hash, a place a geofence id.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from gateway.catalog.snapshot import Snapshot
 from gateway.deciding import Claimed, Moved, push_id
 from gateway.metrics import Metrics
 from gateway.store import Store
+from gateway.store.connection import settled
 from gateway.store.traces import Trace
 from geofences.model import Transition, TransitionKind
 from rules.model import Candidate, Decision, Gate, Verdict
@@ -50,8 +51,7 @@ async def tell(store: Store, metrics: Metrics, told: Told) -> None:
         for user_id, t in transitions
         if t.kind is TransitionKind.ENTER
     ]
-    if visits:
-        await store.behaviour.record_visits(visits)
+    works: list[Coroutine[Any, Any, object]] = [store.behaviour.record_visits(visits)] if visits else []
     decided = [
         (decision, list(outcomes_of(decision, told.claims.get(decision.user_id, ()))))
         for decision in told.decisions
@@ -60,9 +60,11 @@ async def tell(store: Store, metrics: Metrics, told: Told) -> None:
     if decided:
         metrics.decisions.inc(len(decided))
         _count(store, metrics, decided, told.at_ms)
-        await store.traces.put([_trace(told, decision, outcomes) for decision, outcomes in decided])
+        works.append(store.traces.put([_trace(told, decision, outcomes) for decision, outcomes in decided]))
     if (transitions or decided) and store.activity.is_watched:
-        await store.activity.publish([*_transition_events(store, transitions), *_decision_events(store, decided)])
+        events = [*_transition_events(store, transitions), *_decision_events(store, decided)]
+        works.append(store.activity.publish(events))
+    await settled(works)
 
 
 Outcome = tuple[Candidate, Verdict | None]

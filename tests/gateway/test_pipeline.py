@@ -1,0 +1,64 @@
+"""The ping path where workers meet: who loses a race steps again, and what was claimed is neither lost nor repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gateway.clock import now_ms
+from gateway.store import Store
+from gateway.store.presence import PresenceChange
+from geofences.presence import Motion, Presence
+from tests.gateway.conftest import Http
+from tests.journeys.conftest import AWAKE, INSIDE, OUTSIDE, SQUARE, offer
+
+ANN = {"locale": "en", "consent": {"location": True, "push": True, "profiling": True}}
+
+
+async def test_a_claimed_push_is_told_of_although_its_presence_lost_the_race(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker saves the shopper between the claim and the save: one push, one trace, and he is inside."""
+    for path, document in {
+        "/v1/policy": AWAKE,
+        "/v1/geofences/cafe": SQUARE,
+        "/v1/offers/coffee": offer(),
+        "/v1/users/ann": ANN,
+        "/v1/users/ann/devices/phone": {"platform": "apns", "token": "ab" * 32},
+    }.items():
+        status, answer = await http.call("PUT", path, document)
+        assert status < 300, answer
+    store = http.gateway.context.store
+    saved, races = store.presence.save, 0
+
+    async def save_after_another_worker(changes: Sequence[PresenceChange]) -> set[str]:
+        nonlocal races
+        races += 1
+        if races == 1:
+            at_ms = now_ms() - 60_000
+            elsewhere = Presence(at_ms, (), (), Motion(*OUTSIDE, at_ms))
+            assert await saved([PresenceChange("ann", 0, elsewhere, None)]) == set()
+        return await saved(changes)
+
+    monkeypatch.setattr(store.presence, "save", save_after_another_worker)
+    lat, lon = INSIDE
+    ping = {"user_id": "ann", "ts": now_ms(), "lat": lat, "lon": lon, "accuracy": 5}
+    status, answer = await http.call("POST", "/v1/pings", ping)
+    assert status == 202, answer
+    assert races == 2
+    assert (await store.presence.load(["ann"]))["ann"].presence.inside == ("cafe",)
+    assert await _outbox(store) == 1
+    status, page = await http.call("GET", "/v1/users/ann/decisions")
+    claimed = [d for d in page["items"] if d["push_ids"]]
+    assert len(claimed) == 1, page
+    async with http.request("GET", "/metrics") as response:
+        metrics = await response.text()
+    assert "geopush_presence_conflicts_total 1.0" in metrics
+    assert 'geopush_claims_total{result="claimed"} 1.0' in metrics
+
+
+async def _outbox(store: Store) -> Any:
+    names = await store.connection.call("KEYS", "*:outbox")
+    return sum([await store.connection.call("XLEN", name) for name in names])
