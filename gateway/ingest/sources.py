@@ -17,6 +17,7 @@ from gateway.ingest.clients.field_map import FieldMap
 from gateway.ingest.clients.owntracks import MAX_KEY_BYTES
 from gateway.ingest.clients.setup import Setup, setup_of
 from gateway.store.sources import Sources, StoredSource
+from gateway.web import auditing
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer
@@ -110,6 +111,9 @@ async def add_source(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     wanted = decode_document(await read_body(request, context.settings.max_body_bytes), NewSource)
     document = await add(Sources(context.store.connection), wanted, f"{request.scheme}://{request.host}")
+    user = document.user_id and context.store.activity.pseudonym(document.user_id)
+    shown = msgspec.structs.replace(document, setup=None, user_id=user)
+    await auditing.record(request, "add", f"sources/{document.source_id}", after=shown)
     return json_answer(document, status=201)
 
 
@@ -127,6 +131,7 @@ async def remove_source(request: web.Request) -> web.StreamResponse:
     if not await Sources(request.app[CONTEXT].store.connection).remove(request.match_info["source_id"]):
         raise NotFound("no source has this id")
     request.app[KNOWN_SOURCES].forget()
+    await auditing.record(request, "remove", f"sources/{request.match_info['source_id']}")
     return web.Response(status=204)
 
 

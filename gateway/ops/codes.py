@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.errors import BadRequest
+from gateway.ops import audit
 from gateway.store.codes import PoolCounts
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
@@ -50,6 +51,7 @@ async def add_codes(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, context.settings.max_import_bytes)
     codes = _codes(body, request.content_type)
     added = await context.store.codes.add(pool, codes)
+    await audit.record(request, "add", f"codes/{pool}", after=Added(added, len(codes) - added))
     return json_answer(Added(added, len(codes) - added), status=201)
 
 

@@ -91,7 +91,9 @@ async def make_key(request: web.Request) -> web.StreamResponse:
         user_id=wanted.user_id,
         expires_at_ms=wanted.expires_at_ms,
     )
-    await audit.record(request, "make", f"keys/{key.key_id}", after=_shown(key))
+    user = key.user_id and context.store.activity.pseudonym(key.user_id)
+    shown = msgspec.structs.replace(_shown(key), user_id=user)
+    await audit.record(request, "make", f"keys/{key.key_id}", after=shown)
     return json_answer(_shown(key, secret), status=201)
 
 

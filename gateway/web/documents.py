@@ -76,9 +76,12 @@ def page_cursor(request: web.Request) -> str | None:
     if text is None:
         return None
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        found = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise BadRequest("this cursor is not one of ours; start again without it", parameter="cursor") from None
+        found = ""
+    if not found:
+        raise BadRequest("this cursor is not one of ours; start again without it", parameter="cursor")
+    return found
 
 
 def cursor_after(last_id: str) -> str:
