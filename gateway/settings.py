@@ -55,6 +55,10 @@ class Settings:
     max_body_bytes: int = _setting(5_000_000, "Largest request body of pings and documents, as sent.", least=1000)
     max_inflated_bytes: int = _setting(20_000_000, "Largest body after decompression.", least=1000)
     max_import_bytes: int = _setting(500_000_000, "Largest geofence import, after decompression.", least=1000)
+    max_import_memory_bytes: int = _setting(
+        4_000_000_000, "Memory that the process of one import may take.", least=500_000_000
+    )
+    max_import_cpu_s: int = _setting(600, "CPU seconds that the process of one import may take.", least=10)
     max_batch_pings: int = _setting(10_000, "Most pings in one request.", least=1)
     max_pings_in_flight: int = _setting(50_000, "Pings being handled at once before new ones get 503.", least=1)
     key_pings_per_s: float = _setting(0.0, "Pings a second that a key may send to a worker; 0 is no limit.", least=0)

@@ -1,1 +1,1 @@
-"""Files of geofences, read in a process of their own: sniffed, unpacked within bounds, brought to GeoJSON and WGS 84."""
+"""Files of geofences, read in a process of their own: sniffed, unpacked within bounds, brought to WGS 84."""

@@ -12,14 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 import pyproj
-import pyproj.network
 from numpy.typing import NDArray
 
 from gateway.importing.unreadable import Unreadable
 from geofences.importing.strays import CLOSE_M, least_m
 from geofences.model import LatLng
 
-pyproj.network.set_network_enabled(active=False)
+pyproj.network.set_network_enabled(False)  # type: ignore[attr-defined]  # a wrapped C function
 
 Floats = NDArray[np.float64]
 Unproject = Callable[[Floats], Floats]

@@ -1,15 +1,14 @@
-"""Imports as jobs: upload a file, watch it go, look at the difference, get the errors as CSV.
+"""Imports as jobs: upload a file, watch it go, look at the difference and the repairs, get its tables as CSV.
 
-Parsing and covering run in a process of their own; the catalog changes at the end in one commit, or not at all. A dry
-run does everything but that commit. What became of a job can be asked of every worker for a day.
+Reading, repairing and covering run in a process of their own; the catalog changes at the end in one commit, or not at
+all. A dry run does everything but write. What became of a job can be asked of every worker for a day.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
-import io
+import itertools
 import secrets
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -18,28 +17,29 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from gateway.catalog.difference import Difference, compare
 from gateway.errors import BadRequest, GeopushError, NotFound, Unavailable
 from gateway.importing.process import frames_of
+from gateway.importing.reading import Choices
 from gateway.importing.worker import Task
 from gateway.logs import Log
-from gateway.ops import audit, stored
+from gateway.ops import audit
 from gateway.ops.geofences import limits_of
+from gateway.ops.import_reports import COLUMNS, ImportAdvice, ImportRepair, Report, unpacked
+from gateway.ops.import_staging import Difference, Staging
 from gateway.ops.imports import ImportFault
 from gateway.store import keys
-from gateway.store.catalog import Change, Kind
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import flag, json_answer
 from gateway.web.operations import Parameter, operation
 from gateway.web.permissions import Permission
+from geofences.index import GeofenceIndex
+from geofences.model import Circle
 
 _log = Log("imports")
 
 KEPT_S = 86_400
 """How long a finished job can be asked for."""
-MAX_SHOWN = 1_000
-"""Errors, and ids of each kind of difference, that a job lists."""
 TELL_EVERY = 1_000
 """Features between two tellings of progress."""
 POLL_S = 0.3
@@ -49,37 +49,20 @@ _DESCRIPTIONS = {
     "mode": "merge keeps geofences that the file does not name; replace removes them.",
     "dry_run": "Do everything but change the catalog; the job shows the difference.",
     "partial": "Take the good features even if others fail.",
+    "repair": "false refuses what would be repaired; true, the default, repairs what is sure and tells it.",
     "radius_m": "The radius of points that bring none.",
+    "id_property": "The property or column that is the id.",
+    "crs": "The coordinate system, as EPSG:3067, where the file does not say or says wrong.",
+    "axes": "lng_lat, the default, or lat_lng: the file puts latitude first.",
+    "layer": "The layer of a GeoPackage that has several.",
 }
-
-
-class ImportRepair(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was set right in a feature, and what that did to its area.
-
-    ``before`` and ``after`` are GeoJSON geometries, given once for each of the first features, at its first repair;
-    ``before`` only where it can be drawn.
-    """
-
-    index: int
-    id: str
-    code: str
-    detail: str
-    area_before_m2: float
-    area_after_m2: float
-    change_ratio: float | None
-    line: int | None = None
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
-
-
-class ImportAdvice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the author of a feature should look at; it is taken nevertheless."""
-
-    index: int
-    id: str
-    code: str
-    detail: str
-    line: int | None = None
+_CONTENT_TYPES = (
+    "application/geo+json", "application/json", "application/x-ndjson", "text/csv", "application/zip",
+    "application/vnd.google-earth.kml+xml", "application/vnd.google-earth.kmz", "application/geopackage+sqlite3",
+    "application/octet-stream",
+)  # fmt: skip
+_MAX_PLACES = 200
+"""Places of geofences that are there, which tell whether a file's axes are swapped."""
 
 
 class ImportJob(msgspec.Struct, frozen=True):
@@ -161,41 +144,61 @@ class ImportJobs:
         await self._keep(job)
 
     async def _work(self, request: web.Request, job: ImportJob, body: bytes, wanted: _Wanted) -> ImportJob:
-        """Every frame of the worker, then the difference, then the commit."""
+        """Every frame of the worker, compared and written ahead block by block, then the commit."""
         replace = msgspec.structs.replace
-        changes: list[Change] = []
-        async with contextlib.aclosing(frames_of(wanted.task, body)) as frames:
-            async for frame in frames:
-                match frame:
-                    case ["unreadable", _, detail]:
-                        return replace(job, state="refused", phase="finished", detail=detail)
-                    case ["total", total]:
-                        job = replace(job, total=total, phase="covering")
+        report = Report()
+        staging = Staging(request, is_dry_run=wanted.is_dry_run, replaces=wanted.replaces)
+        known = await asyncio.to_thread(_places, self._context.catalog.current.index)
+        frames = frames_of(msgspec.structs.replace(wanted.task, known=known), body)
+        del body
+        try:
+            async with contextlib.aclosing(frames):
+                async for frame in frames:
+                    match frame:
+                        case ["unreadable", code, detail]:
+                            report.add("errors", ImportFault(0, code, detail))
+                            return replace(job, state="refused", phase="finished", detail=detail, **report.shown())
+                        case ["source", facts]:
+                            job = replace(job, format=facts["format"], crs=facts["crs"], notes=facts["notes"])
+                        case ["total", total]:
+                            job = replace(job, total=total, phase="covering")
+                        case ["features", features]:
+                            if wanted.is_partial or not report.failed:
+                                await staging.add(features)
+                            job = replace(job, covered=job.covered + len(features))
+                        case [name, fact]:
+                            report.add(_TABLES[name], msgspec.convert(fact, _FACTS[name]))
+                            job = replace(job, failed=report.failed)
+                    if frame[0] == "total" or (frame[0] == "features" and job.covered % TELL_EVERY == 0):
                         await self._keep(job)
-                    case ["fault", fault]:
-                        if job.failed < MAX_SHOWN:
-                            job.errors.append(msgspec.convert(fault, ImportFault))
-                        job = replace(job, failed=job.failed + 1)
-                    case ["feature", geofence_id, feature, covering]:
-                        changes.append(Change(kind=Kind.GEOFENCE, id=geofence_id, body=feature, extra=covering))
-                        if len(changes) % TELL_EVERY == 0:
-                            job = replace(job, covered=len(changes))
-                            await self._keep(job)
-        job = replace(job, covered=len(changes), phase="committing")
-        if job.failed and not wanted.is_partial:
-            detail = f"{job.failed} of {job.total} features are not geofences, so nothing was changed"
-            return replace(job, state="refused", phase="finished", detail=detail)
-        await self._keep(job)
-        await self._context.catalog.refresh()
-        snapshot = self._context.catalog.current
-        difference, needed = await asyncio.to_thread(compare, snapshot, changes, replaces=wanted.replaces)
-        version = snapshot.version
-        if not wanted.is_dry_run:
-            version = await stored.commit(request, needed)
-            await audit.record(request, "import", "geofences", after=difference)
-        return replace(job, state="done", phase="finished", difference=difference, version=version)
+            job = replace(job, phase="committing", **report.shown())
+            await self._keep_tables(job, report)
+            if job.failed and not wanted.is_partial:
+                detail = f"{job.failed} of {job.total} features are not geofences, so nothing was changed"
+                return replace(job, state="refused", phase="finished", detail=detail)
+            await self._keep(job)
+            difference = await staging.finish()
+            version = self._context.catalog.current.version
+            if not wanted.is_dry_run:
+                version = await staging.commit(f"import of {job.covered} {job.format} features")
+                await audit.record(request, "import", "geofences", after=difference)
+            job = replace(job, state="done", phase="finished", difference=difference, version=version)
+        finally:
+            if job.state != "done":
+                await staging.discard()
+        return job
+
+    async def _keep_tables(self, job: ImportJob, report: Report) -> None:
+        for name, table in (await asyncio.to_thread(report.tables)).items():
+            await self._context.store.connection.call(
+                "SET", keys.import_table(job.job_id, name), table, "EX", KEPT_S
+            )
 
 
+_TABLES = {"fault": "errors", "repair": "repairs", "advice": "warnings"}
+_FACTS: dict[str, type[ImportFault | ImportRepair | ImportAdvice]] = {
+    "fault": ImportFault, "repair": ImportRepair, "advice": ImportAdvice,
+}  # fmt: skip
 JOBS = web.AppKey("import_jobs", ImportJobs)
 
 
@@ -206,25 +209,36 @@ JOBS = web.AppKey("import_jobs", ImportJobs)
     body=dict[str, Any],
     answer=ImportJob,
     status=202,
-    content_types=("application/geo+json", "application/json", "application/x-ndjson", "text/csv"),
+    content_types=_CONTENT_TYPES,
     parameters=tuple(Parameter(name, doc) for name, doc in _DESCRIPTIONS.items()),
     example={"type": "FeatureCollection", "features": []},
 )
 async def start_import(request: web.Request) -> web.StreamResponse:
-    """Import a file of geofences as a job: GeoJSON, newline-delimited GeoJSON, or CSV (ours, Radar's, Google's).
+    """Import a file of geofences as a job: GeoJSON, CSV, KML, Shapefile, GeoPackage and more, known by content.
 
-    The answer names the job; ask for it, or watch its events, until its state is no longer running.
+    Outlines are repaired where that is sure, and every repair is told. The answer names the job; ask for it, or watch
+    its events, until its state is no longer running.
     """
     settings = request.app[CONTEXT].settings
     query = request.query
-    mode = query.get("mode", "merge")
-    if mode not in {"merge", "replace"}:
-        raise BadRequest("mode must be merge or replace", parameter="mode")
     wanted = _Wanted(
-        replaces=mode == "replace",
+        replaces=_choice(query, "mode", ("merge", "replace")) == "replace",
         is_dry_run=flag(request, "dry_run"),
         is_partial=flag(request, "partial"),
-        task=Task(request.content_type, limits_of(request.app[CONTEXT]), _radius(query)),
+        task=Task(
+            content_type=request.content_type,
+            limits=limits_of(request.app[CONTEXT]),
+            choices=Choices(
+                radius_m=_radius(query),
+                id_property=query.get("id_property"),
+                crs=query.get("crs"),
+                layer=query.get("layer"),
+                lat_first=_choice(query, "axes", ("lng_lat", "lat_lng")) == "lat_lng",
+            ),
+            repairs=_choice(query, "repair", ("true", "false")) == "true",
+            memory_bytes=settings.max_import_memory_bytes,
+            cpu_s=settings.max_import_cpu_s,
+        ),
     )
     body = await read_body(request, settings.max_import_bytes, settings.max_import_bytes)
     job = await request.app[JOBS].start(request, body, wanted)
@@ -237,16 +251,17 @@ async def get_import(request: web.Request) -> web.StreamResponse:
     return json_answer(await request.app[JOBS].find(request.match_info["job_id"]))
 
 
-@operation("GET", "/v1/imports/{job_id}/errors.csv", needs=Permission.READ_CATALOG, answer_type="text/csv")
-async def get_import_errors(request: web.Request) -> web.StreamResponse:
-    """Get an import's errors as a table: index, line, code, place and what to do."""
-    job = await request.app[JOBS].find(request.match_info["job_id"])
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(["index", "line", "code", "pointer", "detail"])
-    writer.writerows([e.index, "" if e.line is None else e.line, e.code, e.pointer, e.detail] for e in job.errors)
-    headers = {"Content-Disposition": f'attachment; filename="import-{job.job_id}-errors.csv"'}
-    return web.Response(text=table.getvalue(), content_type="text/csv", charset="utf-8", headers=headers)
+@operation("GET", "/v1/imports/{job_id}/{table}.csv", needs=Permission.READ_CATALOG, answer_type="text/csv")
+async def get_import_table(request: web.Request) -> web.StreamResponse:
+    """Get a table of an import as CSV: its errors, repairs or warnings, by line."""
+    job_id, name = request.match_info["job_id"], request.match_info["table"]
+    if name not in COLUMNS:
+        raise NotFound(f"an import has the tables {', '.join(COLUMNS)}")
+    await request.app[JOBS].find(job_id)
+    table = await request.app[CONTEXT].store.connection.call("GET", keys.import_table(job_id, name))
+    text = unpacked(table) if table is not None else ",".join(COLUMNS[name]) + "\r\n"
+    headers = {"Content-Disposition": f'attachment; filename="import-{job_id}-{name}.csv"'}
+    return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=headers)
 
 
 @operation("GET", "/v1/imports/{job_id}/events", needs=Permission.READ_CATALOG, answer_type="text/event-stream")
@@ -269,7 +284,30 @@ async def watch_import(request: web.Request) -> web.StreamResponse:
     return response
 
 
-OPERATIONS = (start_import, get_import, get_import_errors, watch_import)
+OPERATIONS = (start_import, get_import, get_import_table, watch_import)
+
+
+def _places(index: GeofenceIndex) -> list[tuple[float, float]]:
+    """Where the geofences are, to a degree: one of each, not too many."""
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+    for geofence in itertools.islice(index, 0, None, max(1, len(index) // 20_000)):
+        shape = geofence.shape
+        if isinstance(shape, Circle):
+            lat, lng = shape.center.lat, shape.center.lng
+        else:
+            west, south, east, north = shape.bounds
+            lat, lng = (south + north) / 2, (west + east) / 2
+        found.setdefault((round(lat), round(lng)), (lat, lng))
+    places = list(found.values())
+    return places[:: max(1, -(-len(places) // _MAX_PLACES))]
+
+
+def _choice(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """The choice made, the first by default. Raises BadRequest."""
+    chosen = query.get(name, choices[0])
+    if chosen not in choices:
+        raise BadRequest(f"{name} must be {' or '.join(choices)}", parameter=name)
+    return chosen
 
 
 def _radius(query: Mapping[str, str]) -> float | None:

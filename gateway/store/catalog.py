@@ -10,23 +10,20 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
-import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 import msgspec
 
-from gateway.clock import now_ms
-from gateway.errors import NotFound, PreconditionFailed
+from gateway.errors import PreconditionFailed
 from gateway.store import keys
-from gateway.store.connection import Arg, Connection, Subscription
+from gateway.store.connection import Connection, Subscription
 from gateway.store.documents import KINDS, CatalogChanges, Change, Document, Documents, Kind
-from gateway.store.pointers import Label, Move, Pointer, Pointers, decode_committed
+from gateway.store.pointers import Forgotten, Pointer, Pointers, read_changes
+from gateway.store.uploads import Body, Upload, chunks, refusal
 
-__all__ = ["Catalog", "CatalogChanges", "CatalogNews", "Change", "Document", "Documents", "Kind"]
+__all__ = ["Catalog", "CatalogChanges", "CatalogNews", "Change", "Document", "Documents", "Kind", "Upload"]
 
-BODIES_PER_CALL: Final = 200
-"""Bodies read or written by one command: about half a megabyte of polygons."""
 IDS_PER_CALL: Final = 5_000
 """Pointers read by one command: about a millisecond of the server's time."""
 RELOAD_S: Final = 0.05
@@ -35,15 +32,7 @@ MAX_CATCH_UP: Final = 200
 """Versions that are caught up one by one; further behind, everything is loaded anew."""
 
 
-class _Body(msgspec.Struct, frozen=True, array_like=True):
-    at_ms: int
-    author: str
-    body: bytes
-    extra: bytes
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_body = msgspec.msgpack.Decoder(_Body).decode
+_decode_body = msgspec.msgpack.Decoder(Body).decode
 
 
 class _Ids(msgspec.Struct, frozen=True):
@@ -73,6 +62,16 @@ class Catalog:
             return None
         found = await self.load([(kind, document_id, pointer)])
         return found[0] if found else await self.get(kind, document_id)
+
+    async def get_many(self, kind: Kind, document_ids: Sequence[str]) -> dict[str, Document]:
+        """Those of the documents that there are, by id."""
+        held = await self._connection.call("HMGET", keys.documents(kind), *document_ids) if document_ids else []
+        pointers = [
+            (kind, document_id, str(pointer, "utf-8"))
+            for document_id, pointer in zip(document_ids, held, strict=True)
+            if pointer is not None
+        ]
+        return {document.id: document for document in await self.load(pointers)}
 
     async def put(
         self,
@@ -104,23 +103,17 @@ class Catalog:
         """
         if not changes:
             return await self.version()
-        upload, tokens = await self._stage([change.body is not None for change in changes])
-        for chunk in _chunks([(t, c) for t, c in zip(tokens, changes, strict=True) if c.body is not None]):
-            words: list[Arg] = []
-            for token, change in chunk:
-                words += (keys.body(token), _encode(_Body(at_ms, author, change.body or b"", change.extra)))
-            await self._connection.call("MSET", *words)
-        done = await self._pointers.commit(
-            [
-                Move(KINDS.index(c.kind) + 1, c.id, -1 if c.expected is None else c.expected, token)
-                for c, token in zip(changes, tokens, strict=True)
-            ],
-            Label(at_ms, author, note, upload),
-        )
-        if isinstance(done, int):
-            return done
-        await self._discard(upload, tokens)
-        raise _refused(changes[done.index], index=done.index, present=done.present)
+        upload = self.upload(at_ms=at_ms, author=author)
+        await upload.add(changes)
+        return await self._committed(upload, note)
+
+    def upload(self, *, at_ms: int, author: str) -> Upload:
+        """A commit too large to be held at once: add changes to it, then finish it by ``commit_upload``."""
+        return Upload(self._connection, self._pointers, at_ms=at_ms, author=author)
+
+    async def commit_upload(self, upload: Upload, note: str = "") -> int:
+        """Commit an upload, as ``commit``; the present version where nothing was added."""
+        return await self._committed(upload, note) if len(upload) else await self.version()
 
     async def restore(
         self, changes: Sequence[tuple[Kind, str, Pointer, Pointer]], *, at_ms: int, author: str, note: str
@@ -131,26 +124,11 @@ class Catalog:
         """
         if not changes:
             return await self.version()
-        upload, tokens = await self._stage([bool(earlier) for _, _, earlier, _ in changes])
-        copies = [
-            ("COPY", keys.body(earlier.partition(" ")[2]), keys.body(token))
-            for (_, _, earlier, _), token in zip(changes, tokens, strict=True)
-            if earlier
-        ]
-        copied = [all(await self._connection.batch(chunk)) for chunk in _chunks(copies)]
-        if not all(copied):
-            await self._discard(upload, tokens)
-            raise NotFound("an earlier version of a document is no longer kept")
-        done = await self._pointers.commit(
-            [
-                Move(KINDS.index(kind) + 1, document_id, int(present.partition(" ")[0] or 0), token)
-                for (kind, document_id, _, present), token in zip(changes, tokens, strict=True)
-            ],
-            Label(at_ms, author, note, upload),
-        )
+        upload = self.upload(at_ms=at_ms, author=author)
+        await upload.add_earlier(changes)
+        done = await upload.commit(note)
         if isinstance(done, int):
             return done
-        await self._discard(upload, tokens)
         raise PreconditionFailed("the catalog was changed meanwhile; look again at what would change")
 
     async def settled_commit(self) -> str:
@@ -201,11 +179,13 @@ class Catalog:
             return await self.load_all()
         stored = await self._connection.mget([keys.changes(v) for v in range(version + 1, present + 1)])
         newest: dict[tuple[Kind, str], str] = {}
-        for one in stored:
-            if one is None:
-                return await self.load_all()
-            for kind, document_id, _, pointer in decode_committed(one).changes:
-                newest[KINDS[kind - 1], document_id] = pointer
+        try:
+            for number, one in enumerate(stored, version + 1):
+                async for part in read_changes(self._connection, number, one):
+                    for kind, document_id, _, pointer in part:
+                        newest[KINDS[kind - 1], document_id] = pointer
+        except Forgotten:
+            return await self.load_all()
         documents = await self.load([(kind, document_id, p) for (kind, document_id), p in newest.items() if p])
         if len(documents) != sum(map(bool, newest.values())):
             return await self.load_all()
@@ -221,7 +201,7 @@ class Catalog:
     async def load(self, pointers: Sequence[tuple[Kind, str, Pointer]]) -> Documents:
         """The documents behind pointers; one replaced and forgotten meanwhile is left out."""
         documents: Documents = []
-        for chunk in _chunks(pointers):
+        for chunk in chunks(pointers):
             bodies = await self._connection.mget([keys.body(pointer.partition(" ")[2]) for _, _, pointer in chunk])
             for (kind, document_id, pointer), stored in zip(chunk, bodies, strict=True):
                 if stored is not None:
@@ -249,16 +229,11 @@ class Catalog:
             if int(cursor) == 0:
                 return [(kind, document_id.decode(), pointer.decode()) for document_id, pointer in found.items()]
 
-    async def _stage(self, has_body: Sequence[bool]) -> tuple[str, Sequence[str]]:
-        """Name an upload and the tokens of its bodies, "" where there is none, so that it can be swept if it fails."""
-        upload = secrets.token_hex(8)
-        await self._connection.call("HSET", keys.CATALOG_STAGED, upload, f"{now_ms()} {len(has_body)}")
-        return upload, [f"{upload}-{place}" if has else "" for place, has in enumerate(has_body)]
-
-    async def _discard(self, upload: str, tokens: Sequence[str]) -> None:
-        for chunk in _chunks([keys.body(token) for token in tokens if token]):
-            await self._connection.call("UNLINK", *chunk)
-        await self._connection.call("HDEL", keys.CATALOG_STAGED, upload)
+    async def _committed(self, upload: Upload, note: str) -> int:
+        done = await upload.commit(note)
+        if isinstance(done, int):
+            return done
+        raise refusal(*done)
 
 
 class CatalogNews:
@@ -271,20 +246,3 @@ class CatalogNews:
         """The next version committed; None when there was none within ``timeout_s``."""
         message = await self._subscription.wait(timeout_s)
         return None if message is None else int(message)
-
-
-def _refused(change: Change, *, index: int, present: int) -> NotFound | PreconditionFailed:
-    what = f"{change.kind.removesuffix('s')} {change.id!r}"
-    if change.body is None and present == 0:
-        return NotFound(f"there is no {what}", index=index)
-    if change.expected == 0:
-        return PreconditionFailed(f"{what} exists already, at version {present}", index=index, version=present)
-    now = f"is at version {present}" if present else "does not exist"
-    return PreconditionFailed(f"{what} {now}, not at {change.expected}; read it again", index=index, version=present)
-
-
-_T = TypeVar("_T")
-
-
-def _chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    return (items[start : start + BODIES_PER_CALL] for start in range(0, len(items), BODIES_PER_CALL))

@@ -6,6 +6,7 @@ Bodies are immutable and every version keeps what it replaced, so an earlier sta
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 import msgspec
@@ -15,7 +16,7 @@ from gateway.store import keys
 from gateway.store.catalog import Catalog
 from gateway.store.connection import Connection
 from gateway.store.documents import KINDS, Document, Kind
-from gateway.store.pointers import Pointer, decode_committed
+from gateway.store.pointers import Forgotten, Pointer, decode_committed, read_changes
 
 KEPT_VERSIONS: Final = 500
 """Months of edits by hand, and as many imports as anyone undoes."""
@@ -56,7 +57,7 @@ class History:
         wanted = range(newest, max(0, newest - limit), -1)
         stored = await self._connection.mget([keys.changes(version) for version in wanted])
         return [
-            Version(version, commit.at_ms, commit.author, commit.note, len(commit.changes))
+            Version(version, commit.at_ms, commit.author, commit.note, commit.count or len(commit.changes))
             for version, one in zip(wanted, stored, strict=True)
             if one is not None
             for commit in [decode_committed(one)]
@@ -96,12 +97,19 @@ class History:
         last = int(await self._connection.call("GET", keys.CATALOG_FORGOTTEN) or 0)
         for version in range(last + 1, await self._catalog.version() - kept + 1):
             stored = await self._connection.call("GET", keys.changes(version))
-            replaced = [before for _, _, before, _ in decode_committed(stored).changes if before] if stored else []
-            for start in range(0, len(replaced), BODIES_PER_CALL):
-                bodies = [keys.body(_token(pointer)) for pointer in replaced[start : start + BODIES_PER_CALL]]
-                await self._connection.call("UNLINK", *bodies)
-            await self._connection.call("DEL", keys.changes(version))
+            if stored is not None:
+                await self._forget(version, stored)
             await self._connection.call("SET", keys.CATALOG_FORGOTTEN, version)
+
+    async def _forget(self, version: int, stored: bytes) -> None:
+        """Remove the bodies that a version replaced, then the version."""
+        with contextlib.suppress(Forgotten):
+            async for changes in read_changes(self._connection, version, stored):
+                bodies = [keys.body(_token(before)) for _, _, before, _ in changes if before]
+                for start in range(0, len(bodies), BODIES_PER_CALL):
+                    await self._connection.call("UNLINK", *bodies[start : start + BODIES_PER_CALL])
+        parts = [keys.changes_part(version, number) for number in range(decode_committed(stored).parts)]
+        await self._connection.call("UNLINK", keys.changes(version), *parts)
 
     async def sweep(self, at_ms: int) -> None:
         """Remove the bodies of uploads that were not committed within ``STAGED_MS``: their worker died or gave up."""
@@ -118,12 +126,15 @@ class History:
             raise NotFound(f"there is no catalog version {older} before {newer}")
         stored = await self._connection.mget([keys.changes(version) for version in range(older + 1, newer + 1)])
         found: dict[tuple[Kind, str], tuple[Pointer, Pointer]] = {}
-        for one in stored:
-            if one is None:
-                raise NotFound(f"catalog version {older} is too long ago; the latest {KEPT_VERSIONS} are kept")
-            for kind, document_id, before, after in decode_committed(one).changes:
-                name = KINDS[kind - 1], document_id
-                found[name] = (found[name][0] if name in found else before, after)
+        try:
+            for version, one in enumerate(stored, older + 1):
+                async for part in read_changes(self._connection, version, one):
+                    for kind, document_id, before, after in part:
+                        name = KINDS[kind - 1], document_id
+                        found[name] = (found[name][0] if name in found else before, after)
+        except Forgotten:
+            detail = f"catalog version {older} is too long ago; the latest {KEPT_VERSIONS} are kept"
+            raise NotFound(detail) from None
         return {name: (before, after) for name, (before, after) in found.items() if before != after}
 
 

@@ -136,6 +136,11 @@ def changes(version: int | str) -> str:
     return f"gp:{{catalog}}:changes:{version}"
 
 
+def changes_part(version: int | str, part: int) -> str:
+    """A part of what a large version changed, from 0."""
+    return f"gp:{{catalog}}:changes:{version}:{part}"
+
+
 def offer_statistics(offer_id: str, day: str) -> str:
     """Hash of one offer's counters of one UTC day (YYYYMMDD)."""
     return f"gp:{{s:{offer_id}}}:day:{day}"
@@ -220,3 +225,8 @@ def sign_in_attempts(place: str, minute: int) -> str:
 def import_job(job_id: str) -> str:
     """One import as it stands, JSON; a string that lives a day."""
     return f"gp:{{job:{job_id}}}:import"
+
+
+def import_table(job_id: str, name: str) -> str:
+    """One of an import's tables as packed CSV; a string that lives a day."""
+    return f"gp:{{job:{job_id}}}:{name}"

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 import msgspec
 
 from gateway.errors import Conflict
 from gateway.store import keys
 from gateway.store.connection import Connection
-from gateway.store.scripts import COMMIT, COMPARE_AND_DELETE, MOVE_POINTERS, PLAN_COMMIT, PUBLISH_COMMIT
+from gateway.store.scripts import COMMIT, COMPARE_AND_DELETE, MOVE_POINTERS, PLAN_COMMIT, PLAN_PART, PUBLISH_COMMIT
 
 Pointer = str
 """Where a version of a document is, "<document version> <body token>"; "" where there is none."""
@@ -27,7 +27,9 @@ StoredChange = tuple[int, str, Pointer, Pointer]
 MAX_AT_ONCE: Final = 500
 """Changes that one script makes: some milliseconds of the server's time."""
 LOCK_MS: Final = 30_000
-"""How long a plan may take to prepare before another may begin; it is prolonged with each part that is read."""
+"""How long a part of a plan may take to prepare before another plan may begin."""
+PART_MS: Final = 3_600_000
+"""How long a part is kept before it is carried out; one whose plan was given up goes by itself."""
 WAIT_S: Final = 30.0
 """How long a commit waits for another that is under way."""
 CARRY_OUT_AFTER_S: Final = 1.0
@@ -61,12 +63,18 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True, array_like=True):
-    """A version as it is stored."""
+    """A version as it is stored. A large one keeps its changes apart: ``count`` of them in ``parts`` keys."""
 
     at_ms: int
     author: str
     note: str
     changes: list[StoredChange]
+    count: int = 0
+    parts: int = 0
+
+
+class Forgotten(Exception):
+    """A version's changes are not kept any more."""
 
 
 class Pointers:
@@ -101,11 +109,14 @@ class Pointers:
         stored = await self._connection.call("GET", keys.changes(version)) if version else None
         if stored is None:
             return
-        changes = decode_committed(stored).changes
-        for number, key in enumerate(self._documents, 1):
-            for part in _parts([change for change in changes if change[0] == number]):
-                words = [word for _, document_id, _, after in part for word in (document_id, after)]
-                if not await self._connection.run(MOVE_POINTERS, [keys.CATALOG_PLAN, key], [version, *words]):
+        for number in range(decode_committed(stored).parts):
+            part = keys.changes_part(version, number)
+            changes = _decode_part(await self._connection.call("GET", part) or b"\x90")
+            for kind, key in enumerate(self._documents, 1):
+                own = [(document_id, after) for kind_, document_id, _, after in changes if kind_ == kind]
+                words = [word for pair in own for word in pair]
+                moving = [keys.CATALOG_PLAN, key, part]
+                if words and not await self._connection.run(MOVE_POINTERS, moving, [version, *words]):
                     return
         await self._connection.run(
             PUBLISH_COMMIT, [keys.CATALOG_PLAN, keys.CATALOG_VERSION], [version, keys.CATALOG_NEWS]
@@ -126,21 +137,31 @@ class Pointers:
         if not await self._connection.call("SET", keys.CATALOG_PLAN, lock, "NX", "PX", LOCK_MS):
             return None
         try:
-            old = await self._present(moves)
-            for index, (move, pointer) in enumerate(zip(moves, old, strict=True)):
-                present = int(pointer.partition(" ")[0] or 0)
-                if move.expected not in {-1, present} or (not move.token and not present):
-                    return Refused(index, present)
             version = int(await self._connection.call("GET", keys.CATALOG_VERSION) or 0) + 1
-            changes = [
-                (move.kind, move.id, pointer, f"{version} {move.token}" if move.token else "")
-                for move, pointer in zip(moves, old, strict=True)
-            ]
+            parts = 0
+            for begin in range(0, len(moves), MAX_AT_ONCE):
+                part = moves[begin : begin + MAX_AT_ONCE]
+                old = await self._present(part)
+                for index, (move, pointer) in enumerate(zip(part, old, strict=True), begin):
+                    present = int(pointer.partition(" ")[0] or 0)
+                    if move.expected not in {-1, present} or (not move.token and not present):
+                        return Refused(index, present)
+                changes = [
+                    (move.kind, move.id, pointer, f"{version} {move.token}" if move.token else "")
+                    for move, pointer in zip(part, old, strict=True)
+                ]
+                planned = [keys.CATALOG_PLAN, keys.changes_part(version, parts)]
+                if not await self._connection.run(PLAN_PART, planned, [lock, LOCK_MS, PART_MS, _encode(changes)]):
+                    return None
+                parts += 1
             settled = await self._connection.run(
                 PLAN_COMMIT,
                 [keys.CATALOG_PLAN, keys.changes(version), keys.CATALOG_STAGED],
-                [lock, version, _encode((label.at_ms, label.author, label.note, changes)), label.upload],
-            )
+                [
+                    lock, version,
+                    _encode(Committed(label.at_ms, label.author, label.note, [], len(moves), parts)), label.upload,
+                ],
+            )  # fmt: skip
             if not settled:
                 return None
         finally:
@@ -149,25 +170,33 @@ class Pointers:
         return version
 
     async def _present(self, moves: Sequence[Move]) -> list[Pointer]:
-        """The pointers of the documents to move, in order; the lock is prolonged with each part."""
+        """The pointers of the documents to move, in order."""
         old: list[Pointer] = [""] * len(moves)
         for number, key in enumerate(self._documents, 1):
-            for part in _parts([place for place, move in enumerate(moves) if move.kind == number]):
-                held, _ = await self._connection.batch(
-                    [
-                        ("HMGET", key, *(moves[place].id for place in part)),
-                        ("PEXPIRE", keys.CATALOG_PLAN, LOCK_MS),
-                    ]
-                )
-                for place, pointer in zip(part, held, strict=True):
+            places = [place for place, move in enumerate(moves) if move.kind == number]
+            if places:
+                held = await self._connection.call("HMGET", key, *(moves[place].id for place in places))
+                for place, pointer in zip(places, held, strict=True):
                     old[place] = "" if pointer is None else pointer.decode()
         return old
 
 
+async def read_changes(
+    connection: Connection, version: int, stored: bytes | None
+) -> AsyncIterator[Sequence[StoredChange]]:
+    """What a version changed, in parts; ``stored`` is its record. Raises Forgotten."""
+    if stored is None:
+        raise Forgotten
+    committed = decode_committed(stored)
+    if committed.changes:
+        yield committed.changes
+    for number in range(committed.parts):
+        part = await connection.call("GET", keys.changes_part(version, number))
+        if part is None:
+            raise Forgotten
+        yield _decode_part(part)
+
+
 _encode = msgspec.msgpack.Encoder().encode
 decode_committed = msgspec.msgpack.Decoder(Committed).decode
-_T = TypeVar("_T")
-
-
-def _parts(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    return (items[start : start + MAX_AT_ONCE] for start in range(0, len(items), MAX_AT_ONCE))
+_decode_part = msgspec.msgpack.Decoder(list[StoredChange]).decode

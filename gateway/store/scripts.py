@@ -44,6 +44,7 @@ COMPARE_AND_SET = _read("compare_and_set")
 COMPARE_AND_DELETE = _read("compare_and_delete")
 COMMIT = _read("commit")
 PLAN_COMMIT = _read("plan_commit")
+PLAN_PART = _read("plan_part")
 MOVE_POINTERS = _read("move_pointers")
 PUBLISH_COMMIT = _read("publish_commit")
 
@@ -72,6 +73,7 @@ SCRIPTS = (
     COMPARE_AND_DELETE,
     COMMIT,
     PLAN_COMMIT,
+    PLAN_PART,
     MOVE_POINTERS,
     PUBLISH_COMMIT,
 )

@@ -63,8 +63,8 @@ def repaired(geometry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Repair]]
 
 def swapped(geometry: Mapping[str, Any]) -> tuple[dict[str, Any], Repair]:
     """The geometry with latitude and longitude changed places, where the caller knows that they are."""
-    turned = _turned(geometry["coordinates"])
-    before, after = ({"type": geometry["type"], "coordinates": c} for c in (geometry["coordinates"], turned))
+    before = {"type": geometry["type"], "coordinates": geometry["coordinates"]}
+    after = {"type": geometry["type"], "coordinates": turned(geometry["coordinates"])}
     return after, _told("swapped_axes", SWAPPED, geometry_area_m2(before), geometry_area_m2(after))
 
 
@@ -132,15 +132,15 @@ def _swapped_point(raw: object) -> tuple[dict[str, Any], list[Repair]]:
     point = {"type": "Point", "coordinates": raw}
     if not _is_swapped([(raw[0], raw[1])]):
         return point, []
-    turned, repair = swapped(point)
-    return turned, [repair]
+    changed, repair = swapped(point)
+    return changed, [repair]
 
 
-def _turned(raw: Any) -> Any:
+def turned(raw: Any) -> Any:
     """Nested positions with their first two numbers changed places."""
     if raw and not isinstance(raw[0], list | tuple):
         return [raw[1], raw[0], *raw[2:]]
-    return [_turned(part) for part in raw]
+    return [turned(part) for part in raw]
 
 
 def _is_swapped(positions: list[Position]) -> bool:
@@ -234,13 +234,13 @@ def _uncross(polygons: Polygons) -> Found:
 def _orient(polygons: Polygons) -> Found:
     if _jumps(polygons):
         return None
-    turned = [
+    oriented = [
         [ring if (_signed_deg2(ring) > 0) is (place == 0) else ring[::-1] for place, ring in enumerate(rings)]
         for rings in polygons
     ]
-    if turned == polygons:
+    if oriented == polygons:
         return None
-    return turned, "orientation", "shells now run counter-clockwise and holes clockwise (RFC 7946)"
+    return oriented, "orientation", "shells now run counter-clockwise and holes clockwise (RFC 7946)"
 
 
 _STEPS: Final[tuple[Callable[[Polygons], Found], ...]] = (

@@ -60,14 +60,14 @@ async def test_an_unchanged_file_makes_no_new_version(http: Http) -> None:
 
 
 async def test_faults_refuse_the_whole_file_and_come_as_a_table(http: Http) -> None:
-    job = await run(http, collection(circle("a", 24, 60), circle("b", 24, 95), circle("a", 24, 61)))
+    job = await run(http, collection(circle("a", 24, 60), circle("b", 24, 195), circle("a", 24, 61)))
     assert (job["state"], job["failed"], job["total"]) == ("refused", 2, 3)
     assert await ids(http) == []
     async with http.request("GET", f"/v1/imports/{job['job_id']}/errors.csv") as answer:
         rows = list(csv.DictReader(io.StringIO(await answer.text())))
     assert [row["index"] for row in rows] == ["1", "2"]
     assert rows[1]["code"] == "duplicate_id"
-    job = await run(http, collection(circle("a", 24, 60), circle("b", 24, 95)), "partial=true")
+    job = await run(http, collection(circle("a", 24, 60), circle("b", 24, 195)), "partial=true")
     assert (job["state"], job["failed"], await ids(http)) == ("done", 1, ["a"])
 
 

@@ -97,7 +97,8 @@ async def test_the_audit_log_is_read_newest_first_page_by_page(store: Store) -> 
 
 async def test_bodies_that_were_never_committed_are_swept_away(store: Store) -> None:
     await eventful(store)
-    await store.catalog._stage([True, True])
+    young = store.catalog.upload(at_ms=1, author="ann")
+    await young.add([Change(kind=Kind.GEOFENCE, id="s9", body=b"9"), Change(kind=Kind.OFFER, id="o9", body=b"9")])
     await store.connection.call("HSET", "gp:{catalog}:staged", "dead", "1000 2")
     await store.connection.call("MSET", "gp:{catalog}:body:dead-0", "x", "gp:{catalog}:body:dead-1", "y")
     await store.history.sweep(at_ms=10_000_000)
