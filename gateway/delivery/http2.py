@@ -7,6 +7,7 @@ client is replaced, and with it the connection, while requests already under way
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ IDLE_TIMEOUT_S: Final = 3600.0
 
 MAX_SILENCES: Final = 3
 """Timeouts in a row without any reply after which the connection is held to be dead."""
+
+ALONE_AT_ONCE: Final = 4
+"""Suspects sent at once, each on a connection of its own: after an outage there may be hundreds, and one culprit."""
 
 REPLIES_PER_TURN: Final = 16
 """Replies gone on with in one turn of the event loop: 2 ms of work, with the requests that then get their slot."""
@@ -97,17 +101,30 @@ class Http2:
         self._addresses = addresses
         self._silences = 0
         self._turns = Turns(REPLIES_PER_TURN)
+        self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
+        self._spares: list[pyqwest.HTTPTransport] = []
         self._client = self._new_client()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, alone: bool = False) -> Reply | NoReply:
         """One POST, once, on the shared connection or on one of its own. Raises nothing but CancelledError."""
-        if not alone:
-            return await self._post(self._client, url, headers, body)
-        transport = self._new_transport()
-        try:
-            return await self._post(pyqwest.Client(transport), url, headers, body)
-        finally:
-            await transport.aclose()
+        if alone:
+            return await self._post_alone(url, headers, body)
+        return await self._post(self._client, url, headers, body)
+
+    async def _post_alone(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply | NoReply:
+        """On a spare connection that nobody else uses meanwhile; one under which a reply fails is not used again."""
+        async with self._alone:
+            # Reading the system's authorities takes many milliseconds, which the event loop has not.
+            spare = self._spares.pop() if self._spares else await asyncio.to_thread(self._new_transport)
+            reply: Reply | NoReply | None = None
+            try:
+                reply = await self._post(pyqwest.Client(spare), url, headers, body)
+            finally:
+                if isinstance(reply, Reply):
+                    self._spares.append(spare)
+                else:
+                    await spare.aclose()
+            return reply
 
     async def _post(self, client: pyqwest.Client, url: str, headers: Mapping[str, str], body: bytes) -> Reply | NoReply:
         try:
@@ -129,8 +146,9 @@ class Http2:
         return Reply(response.status, response)
 
     async def close(self) -> None:
-        """Closes the connection."""
-        await self._transport.aclose()
+        """Closes the connections."""
+        for transport in (self._transport, *self._spares):
+            await transport.aclose()
 
     def _heard_nothing(self, client: pyqwest.Client) -> None:
         if client is self._client:

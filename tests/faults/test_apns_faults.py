@@ -19,7 +19,7 @@ from bench.nginx import Nginx
 from gateway.delivery.apns import ApnsChannel
 from gateway.delivery.apns_http2 import Http2Apns
 from gateway.delivery.channel import Outcome, Status
-from gateway.delivery.http2 import MAX_SILENCES
+from gateway.delivery.http2 import ALONE_AT_ONCE, MAX_SILENCES
 from gateway.delivery.sandbox.http2 import Request
 from gateway.delivery.sandbox.identity import Identity
 from rules.model import Message
@@ -202,6 +202,30 @@ async def test_j_nothing_is_remembered_of_pushes_that_are_done(identity: Identit
     tracemalloc.stop()
     await channel.close()
     assert min(later - sooner for sooner, later in itertools.pairwise(held)) < 50 * 500
+
+
+async def test_k_suspects_of_breaking_connections_never_share_one_and_do_not_open_one_each(
+    server: MisbehavingServer, apns: ApnsChannel
+) -> None:
+    """After an outage there may be hundreds of suspects; a storm of connections would be the next outage."""
+    in_flight: Counter[Conversation] = Counter()
+    most: Counter[Conversation] = Counter()
+
+    def behave(conversation: Conversation, stream_id: int, request: Request) -> None:
+        in_flight[conversation] += 1
+        most[conversation] = max(most[conversation], in_flight[conversation])
+        asyncio.get_running_loop().call_later(0.02, finish, conversation, stream_id)
+
+    def finish(conversation: Conversation, stream_id: int) -> None:
+        in_flight[conversation] -= 1
+        conversation.reply(stream_id)
+
+    server.behave = behave
+    suspects = [apns.send(a_job(f"u{n}"), a_device("apns", "suspect"), alone=True) for n in range(40)]
+    outcomes = await asyncio.gather(*suspects)
+    assert {outcome.status for outcome in outcomes} == {Status.ACCEPTED}
+    assert set(most.values()) == {1}
+    assert len(most) <= ALONE_AT_ONCE
 
 
 async def test_a_connection_that_has_gone_deaf_is_replaced(server: MisbehavingServer, hasty: ApnsChannel) -> None:
