@@ -17,6 +17,7 @@ from gateway.errors import BadRequest, InvalidDocument
 from gateway.ops.users import UserDocument
 from gateway.ops.walks import DrawnWalk, pings_of
 from gateway.simulation import Moment, simulate
+from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import json_answer
@@ -87,10 +88,13 @@ class Explanation(msgspec.Struct, frozen=True):
 async def explain(request: web.Request) -> web.StreamResponse:
     """Explain a walk: its transitions, and of every offer it touched each gate's verdict, actual and required.
 
-    Nothing is changed and nothing is sent. The user starts in no geofence.
+    Nothing is changed and nothing is sent. The user starts in no geofence. Without ``user`` the walker is the stored
+    user, which needs the permission users:read as well.
     """
     context = request.app[CONTEXT]
     question = decode_document(await read_body(request, context.settings.max_body_bytes), Question)
+    if question.user is None:
+        request[IDENTITY].require(Permission.READ_USERS)
     pings = _walk(question)
     shopper = await _shopper(context, question)
     await context.catalog.refresh()

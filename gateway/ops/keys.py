@@ -8,7 +8,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.errors import InvalidDocument, NotFound
+from gateway.clock import now_ms
+from gateway.errors import Conflict, InvalidDocument, NotFound
 from gateway.ops import audit
 from gateway.store.api_keys import ApiKey
 from gateway.web.auth import DOORKEEPER
@@ -17,7 +18,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer, path_id
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
-from gateway.web.permissions import TAGGED_ROLE, Permission
+from gateway.web.permissions import TAGGED_ROLE, Permission, permissions_of
 
 Scope = Literal["ingest", "events", "ops", "admin"]
 Role = Literal["viewer", "store_ops", "marketer", "approver", "privacy", "admin"]
@@ -103,10 +104,14 @@ async def list_keys(request: web.Request) -> web.StreamResponse:
     return json_answer(KeyList([_shown(key) for key in await request.app[CONTEXT].store.api_keys.list()]))
 
 
-@operation("DELETE", "/v1/keys/{key_id}", needs=Permission.MANAGE_KEYS, status=204)
+@operation("DELETE", "/v1/keys/{key_id}", needs=Permission.MANAGE_KEYS, status=204, also=(409,))
 async def revoke_key(request: web.Request) -> web.StreamResponse:
-    """Revoke an API key: at once in the process that answers, within five seconds in all others."""
+    """Revoke an API key and its sessions: at once in the process that answers, within five seconds in all others.
+
+    The last key that may manage keys stays: without it nobody could let anybody in again.
+    """
     key_id = path_id(request, "key_id")
+    await _refuse_the_last(request, key_id)
     if not await request.app[CONTEXT].store.api_keys.revoke(key_id):
         raise NotFound(f"no key has the id {key_id[:40]!r}")
     request.app[DOORKEEPER].forget()
@@ -135,6 +140,18 @@ async def rotate_key(request: web.Request) -> web.StreamResponse:
 
 
 OPERATIONS = (make_key, list_keys, revoke_key, rotate_key)
+
+
+async def _refuse_the_last(request: web.Request, key_id: str) -> None:
+    """Raise Conflict for the only key that may still manage keys."""
+    at_ms = now_ms()
+    managing = {
+        key.key_id
+        for key in await request.app[CONTEXT].store.api_keys.list()
+        if Permission.MANAGE_KEYS in permissions_of(key.role, key.scopes) and not 0 < key.expires_at_ms <= at_ms
+    }
+    if managing == {key_id}:
+        raise Conflict("this is the last key that may manage keys; make another one first")
 
 
 def _check(wanted: NewKey) -> None:

@@ -87,11 +87,6 @@ def operation(
     method: str, path: str, *, needs: Permission | None = None, **facts: Any
 ) -> Callable[[Handler], Operation]:
     """Declare the decorated handler as an operation; its docstring becomes the summary and description."""
-    scopes = facts.pop("scopes", ())
-    if scopes:
-        needs = Permission.READ_CATALOG if method == "GET" else Permission.ROLL_BACK
-        needs = Permission.MANAGE_KEYS if "admin" in scopes else Permission.SEND_PINGS if "ingest" in scopes else needs
-
     def declared(handler: Handler) -> Operation:
         return Operation(method=method, path=path, handler=handler, needs=needs, **facts)
 

@@ -82,6 +82,26 @@ async def test_a_rotated_key_opens_with_both_secrets_for_a_while_and_is_one_key(
     assert (await http.call("POST", path, {"overlap_s": -1}))[0] == 422
 
 
+async def test_the_last_key_that_lets_others_in_stays(http: Http) -> None:
+    _, page = await http.call("GET", "/v1/keys")
+    (first,) = (f"/v1/keys/{key['key_id']}" for key in page["items"])
+    assert (await http.call("DELETE", first))[0] == 409
+    await http.new_key("admin", expires_at_ms=1)
+    assert (await http.call("DELETE", first))[0] == 409
+    other = await http.new_key(role="admin")
+    assert (await http.call("DELETE", first, key=other))[0] == 204
+
+
+async def test_only_who_sees_users_lets_a_stored_one_walk(http: Http) -> None:
+    """The trace would tell his consents and attributes; a made-up walker is everybody's."""
+    walk = {"user_id": "jane", "pings": [{"ts": 1767261600000, "lat": 60.17, "lon": 24.94}]}
+    viewer = await http.new_key(role="viewer")
+    status, problem = await http.call("POST", "/v1/explain", walk, key=viewer)
+    assert (status, problem["permission"]) == (403, "users:read")
+    assert (await http.call("POST", "/v1/explain", walk | {"user": {}}, key=viewer))[0] == 200
+    assert (await http.call("POST", "/v1/explain", walk))[0] == 200
+
+
 async def test_store_operations_write_their_own_geofences(http: Http, mia: str) -> None:
     moved = circle("h1", 24.95, 60.17, tags=["helsinki"])
     new = circle("h2", 24.95, 60.18, tags=["helsinki"])
