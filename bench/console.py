@@ -1,9 +1,9 @@
 """How smoothly the console's map moves with many stores: ``python -m bench.console [stores]``.
 
-A made-up gateway on loopback serves the built console and N store-like polygons; Chromium drags the map about for a
-few seconds while 200 events a second arrive. Prints as JSON the page's own CPU time per frame, and the time between
-frames. Without a graphics card Chromium draws in software on the same cores: the former is what a frame costs on any
-machine (16 ms is the room for 60 a second), the latter an upper bound.
+A made-up gateway on loopback serves the built console and N store-like polygons, beyond 2,000 as tiles; Chromium drags
+the map about for a few seconds while 200 events a second arrive. Prints as JSON the page's own CPU time per frame, and
+the time between frames. Without a graphics card Chromium draws in software on the same cores: the former is what a
+frame costs on any machine (16 ms is the room for 60 a second), the latter an upper bound.
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ from typing import Any
 
 from aiohttp import web
 from playwright.async_api import CDPSession, Page, async_playwright
+from shapely import Polygon
 
+from gateway.catalog.shelf import Shelf
 from gateway.clock import now_ms
 from gateway.console.serve import routes
+from gateway.ops.tiling import Tiling
 from gateway.web.permissions import Permission
+from geofences.covering import cover
+from geofences.index import GeofenceIndex
+from geofences.model import Geofence
 
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 CENTER = (24.94, 60.17)
@@ -65,15 +71,40 @@ def stores(count: int) -> list[dict[str, Any]]:
     return made
 
 
+def shelf_of(catalog: list[dict[str, Any]]) -> Shelf:
+    """The stores as a list that tiles are drawn from; one covering serves them all, for tiles need none."""
+    shapes = [
+        Geofence(id=made["id"], shape=Polygon(made["geometry"]["coordinates"][0]), properties=made["properties"])
+        for made in catalog
+    ]
+    covering = cover(shapes[0].shape)
+    return Shelf(GeofenceIndex.build((one, covering) for one in shapes))
+
+
+def outline(store: dict[str, Any]) -> dict[str, Any]:
+    """A store as the gateway lists it in outline."""
+    geometry = {"type": "Point", "coordinates": store["geometry"]["coordinates"][0][0]}
+    return store | {"geometry": geometry}
+
+
 def gateway(catalog: list[dict[str, Any]]) -> web.Application:
     """The routes that the console asks for."""
     app = web.Application()
     app.add_routes(routes())
+    tiling = Tiling(shelf_of(catalog))
+
+    async def tile(request: web.Request) -> web.Response:
+        z, x, y = (int(request.match_info[name]) for name in "zxy")
+        body = await asyncio.to_thread(tiling.draw, z, x, y)
+        return web.Response(body=body, status=200 if body else 204)
 
     async def geofences(request: web.Request) -> web.Response:
         start, limit = int(request.query.get("cursor", "0")), int(request.query["limit"])
         end = start + limit
-        return web.json_response({"items": catalog[start:end], "next_cursor": str(end) if end < len(catalog) else None})
+        items = catalog[start:end]
+        if "outline" in request.query:
+            items = [outline(store) for store in items]
+        return web.json_response({"items": items, "next_cursor": str(end) if end < len(catalog) else None})
 
     async def offers(_request: web.Request) -> web.Response:
         return web.json_response({"items": [], "next_cursor": None})
@@ -100,9 +131,15 @@ def gateway(catalog: list[dict[str, Any]]) -> web.Application:
     async def session(_request: web.Request) -> web.Response:
         return web.json_response({"name": "bench", "permissions": [*Permission], "csrf_token": ""}, status=201)
 
-    app.add_routes([web.post("/v1/session", session)])
     app.add_routes(
-        [web.get("/v1/geofences", geofences), web.get("/v1/offers", offers), web.get("/v1/activity", activity)]
+        [
+            web.post("/v1/session", session),
+            web.get("/v1/session", session),
+            web.get("/v1/geofences", geofences),
+            web.get("/v1/tiles/geofences/{z}/{x}/{y}", tile),
+            web.get("/v1/offers", offers),
+            web.get("/v1/activity", activity),
+        ]
     )
     return app
 
