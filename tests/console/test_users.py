@@ -7,6 +7,9 @@ import json
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.clock import now_ms
+from gateway.store.profiles import TokenNews
+from tests.console.canned import real_stores
 from tests.console.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -44,7 +47,8 @@ async def test_user_is_exported(page: Page, served: Served) -> None:
     async with page.expect_download() as download:
         await page.get_by_role("button", name="Export").click()
     exported = json.loads((await (await download.value).path()).read_text())
-    assert exported["attributes"] == {"member": True}
+    assert exported["profile"]["attributes"] == {"member": True}
+    assert (await served.call("GET", "/v1/audit"))[1]["items"][0]["action"] == "export"
 
 
 async def test_user_is_erased_after_a_question(page: Page, served: Served) -> None:
@@ -54,6 +58,25 @@ async def test_user_is_erased_after_a_question(page: Page, served: Served) -> No
     await page.get_by_role("dialog").get_by_role("button", name="Erase").click()
     await expect(page.get_by_text("Erased.")).to_be_visible()
     assert (await served.call("GET", "/v1/users/aino"))[0] == 404
+
+
+async def test_visits_and_refused_tokens_are_shown(page: Page, served: Served) -> None:
+    """Where a user who consented was seen to visit is told, and so is a device whose token its provider refused."""
+    store = real_stores(1)[0]
+    consent = {"consent": {"location": True, "push": True, "profiling": True}}
+    assert (await served.call("PUT", "/v1/users/aino", consent))[0] == 200
+    token = "b" * 64
+    _, phone = await served.call("PUT", "/v1/users/aino/devices/phone", {"platform": "apns", "token": token})
+    at_ms = phone["registered_at_ms"]
+    refusal = TokenNews(user_id="aino", token=token, registered_at_ms=at_ms, reason="BadDeviceToken", at_ms=at_ms)
+    await served.store.profiles.note_tokens([refusal])
+    await served.store.behaviour.record_visits([("aino", store["id"], now_ms() - 60_000)])
+    await page.goto(served.address("users"))
+    await page.get_by_label("User id").fill("aino")
+    await page.keyboard.press("Enter")
+    visits = page.get_by_role("region", name="Visits")
+    await expect(visits.get_by_role("listitem")).to_contain_text(store["properties"]["name"] + "once")
+    await expect(page.get_by_role("region", name="Devices")).to_contain_text("BadDeviceToken")
 
 
 async def test_unknown_user_is_said_to_be_unknown(page: Page, served: Served) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.clock import now_ms
 from gateway.store.profiles import TokenNews
 from tests.gateway.conftest import Http
 
@@ -99,3 +100,20 @@ async def test_a_key_bound_to_one_user_touches_no_other(http: Http) -> None:
     assert (await http.call("PUT", "/v1/users/u2", USER, key=key))[0] == 403
     assert (await http.call("PUT", "/v1/users/u2/devices/d", DEVICE, key=key))[0] == 403
     assert (await http.call("GET", "/v1/users/u1", key=key))[0] == 403
+
+
+async def test_what_a_user_did_is_told_store_by_store_and_event_by_event(http: Http) -> None:
+    consent = {"consent": {"location": True, "profiling": True}}
+    assert (await http.call("PUT", "/v1/users/u1", consent))[0] == 200
+    at_ms = now_ms() - 3_600_000
+    await http.gateway.context.store.behaviour.record_visits([("u1", "cafe", at_ms), ("u1", "bank", at_ms + 60_000)])
+    event = {"user_id": "u1", "name": "purchase", "ts": at_ms, "value": 12.5}
+    assert (await http.call("POST", "/v1/events", event))[0] == 202
+    status, done = await http.call("GET", "/v1/users/u1/behaviour")
+    assert status == 200
+    assert [(one["geofence_id"], one["count"], one["recent_at_ms"]) for one in done["visits"]] == [
+        ("bank", 1, [at_ms + 60_000]),
+        ("cafe", 1, [at_ms]),
+    ]
+    assert done["events"] == [{"name": "purchase", "count": 1, "first_at_ms": at_ms, "last_at_ms": at_ms}]
+    assert await http.call("GET", "/v1/users/nobody/behaviour") == (200, {"visits": [], "events": []})
