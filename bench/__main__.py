@@ -26,6 +26,7 @@ def benchmarks(data: Path) -> dict[str, list[str]]:
         "decisions": [],
         "store": [],
         "intake": ["--data", str(data)],
+        "workers": ["--data", str(data), "--policy", "raw"],
         "delivery": [],
         "push": [],
     }

@@ -33,7 +33,8 @@ from gateway.demo.child import serving
 
 ROUNDS = 3
 ROUND_S = 2.0
-LANES = 32
+LANES = 128
+"""Connections: few for a fleet of phones, but enough that pings meet."""
 NOWHERE_DEG = 5.0
 """How far north of the city pings are that can change nothing: 550 km."""
 SOAK_PARTS = 10

@@ -24,6 +24,8 @@ from geofences.model import Ping
 
 GATHER_S = 0.001
 """How long the first of a batch waits for others: nothing beside a mobile network's latency."""
+PACE_S = 0.005
+"""Least time between the beginnings of two batches: under load more share one, and a lone ping does not wait for it."""
 FEW = 8
 """Pings that are asked one by one whether they change anything."""
 LARGE = 64
@@ -58,6 +60,7 @@ class Intake:
         self._callers: list[asyncio.Future[None]] = []
         self._received_at_ms = 0
         self._batch: asyncio.Task[None] | None = None
+        self._began_s = 0.0
         self.in_flight = 0
 
     async def take(self, pings: Sequence[Ping], received_at_ms: int, payer: str) -> None:
@@ -100,35 +103,41 @@ class Intake:
             self.in_flight -= len(pings)
 
     def _gather(self, pings: Sequence[Ping], received_at_ms: int) -> asyncio.Future[None]:
-        loop = asyncio.get_running_loop()
         if not self._callers and self._batch is None:
-            loop.call_later(GATHER_S, self._go)
+            self._go_soon()
         self._gathered.extend(pings)
         self._received_at_ms = received_at_ms
-        handled = loop.create_future()
+        handled = asyncio.get_running_loop().create_future()
         self._callers.append(handled)
         return handled
 
+    def _go_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        loop.call_at(max(now_s + GATHER_S, self._began_s + PACE_S), self._go)
+
     def _go(self) -> None:
+        self._began_s = asyncio.get_running_loop().time()
         self._batch = asyncio.create_task(self._handle_gathered())
 
     async def _handle_gathered(self) -> None:
         """One batch after the other: the longer one takes, the more share the next, and no user races himself."""
-        while self._callers:
-            pings, callers, self._gathered, self._callers = self._gathered, self._callers, [], []
-            failure: Exception | None = None
-            try:
-                await self._handle(pings, self._received_at_ms)
-            except Exception as error:  # noqa: BLE001 - every caller gets it, as if alone
-                failure = error
-            for handled in callers:
-                if handled.done():
-                    continue
-                if failure is None:
-                    handled.set_result(None)
-                else:
-                    handled.set_exception(failure)
+        pings, callers, self._gathered, self._callers = self._gathered, self._callers, [], []
+        failure: Exception | None = None
+        try:
+            await self._handle(pings, self._received_at_ms)
+        except Exception as error:  # noqa: BLE001 - every caller gets it, as if alone
+            failure = error
+        for handled in callers:
+            if handled.done():
+                continue
+            if failure is None:
+                handled.set_result(None)
+            else:
+                handled.set_exception(failure)
         self._batch = None
+        if self._callers:
+            self._go_soon()
 
 
 INTAKE = web.AppKey("intake", Intake)
