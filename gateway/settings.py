@@ -61,7 +61,9 @@ class Settings:
     max_import_cpu_s: int = _setting(600, "CPU seconds that the process of one import may take.", least=10)
     max_batch_pings: int = _setting(10_000, "Most pings in one request.", least=1)
     max_pings_in_flight: int = _setting(50_000, "Pings being handled at once before new ones get 503.", least=1)
-    key_pings_per_s: float = _setting(0.0, "Pings a second that a key may send to a worker; 0 is no limit.", least=0)
+    key_pings_per_s: float = _setting(
+        0.0, "Pings a second that a key may send to the workers of one host together; 0 is no limit.", least=0
+    )
     user_min_interval_s: float = _setting(0.0, "Fixes of one user closer together than this are dropped.", least=0)
     jwks_file: Path | None = _setting(None, "Keys (JWKS) that verify tokens binding a phone to its user.")
     jwt_issuer: str = _setting("", "Issuer (iss) that tokens must name; empty accepts any.")
