@@ -70,7 +70,7 @@ async def decision_of_event(request: web.Request) -> web.StreamResponse:
     raise NotFound(_GONE)
 
 
-@operation("GET", "/v1/users/{user_id}/decisions", needs=Permission.READ_USERS, answer=DecisionList)
+@operation("GET", "/v1/users/{user_id}/decisions", needs=Permission.EXPORT_USERS, answer=DecisionList)
 async def decisions_of_user(request: web.Request) -> web.StreamResponse:
     """List a user's latest decisions, newest first, with every gate's verdict."""
     limit = page_limit(request)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.web.auth import CSRF_HEADER, SESSION_COOKIE
+from gateway.web.auth import CSRF_HEADER, SECURE_SESSION_COOKIE, SESSION_COOKIE
 from gateway.web.documents import MAX_ID_LENGTH
 from gateway.web.operations import Operation, Parameter
 from gateway.web.permissions import holders
@@ -74,7 +74,8 @@ def document_of(operations: Sequence[Operation], version: str) -> dict[str, Any]
                     "type": "apiKey",
                     "in": "cookie",
                     "name": SESSION_COOKIE,
-                    "description": f"A console's session; what changes something also sends {CSRF_HEADER}.",
+                    "description": f"A console's session; what changes something also sends {CSRF_HEADER}. "
+                    f"Over HTTPS the cookie is called {SECURE_SESSION_COOKIE}.",
                 },
             },
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -141,6 +142,29 @@ async def test_store_operations_touch_nobody_elses(
     status, problem = await http.call(method, path, document, key=mia)
     assert (status, problem["tags"]) == (403, ["helsinki"])
     assert await http.call("GET", "/v1/geofences") == before
+
+
+async def test_an_import_job_is_held_to_the_tags_too(http: Http, mia: str) -> None:
+    before = await http.call("GET", "/v1/geofences")
+    features = [circle("h1", 24.99, 60.17, tags=["helsinki"]), circle("e1", 24.99, 60.17, tags=["helsinki"])]
+    collection = {"type": "FeatureCollection", "features": features}
+    status, job = await http.call("POST", "/v1/imports", collection, key=mia)
+    assert status == 202
+    async with asyncio.timeout(60):
+        while job["phase"] != "finished":
+            await asyncio.sleep(0.05)
+            _, job = await http.call("GET", f"/v1/imports/{job['job_id']}", key=mia)
+    assert (job["state"], "'e1' has none of your tags" in job["detail"]) == ("failed", True)
+    assert await http.call("GET", "/v1/geofences") == before
+
+
+async def test_a_back_end_sees_its_users_and_not_what_was_decided_about_them(http: Http) -> None:
+    """What a scope opens does not grow with the roles beside it."""
+    key = await http.new_key("events")
+    await http.call("PUT", "/v1/users/jane", {}, key=key)
+    assert (await http.call("GET", "/v1/users/jane", key=key))[0] == 200
+    for part in ("decisions", "export"):
+        assert (await http.call("GET", f"/v1/users/jane/{part}", key=key))[0] == 403
 
 
 async def test_store_operations_pause_offers_of_their_own_stores_only(http: Http, mia: str) -> None:
