@@ -27,6 +27,10 @@ from gateway.delivery.fcm_payloads import fcm_payload
 from gateway.delivery.job import PushJob
 
 
+class _NoToken(Exception):
+    """The first token cannot be had."""
+
+
 class StockFcm:
     """firebase_admin.messaging for one service account."""
 
@@ -58,7 +62,7 @@ class StockFcm:
             batch = await self._service.send_each_async([message], dry_run=False)
         except exceptions.UnknownError as error:
             return None if isinstance(error.cause, json.JSONDecodeError) else error
-        except GoogleAuthError as error:
+        except (GoogleAuthError, _NoToken) as error:
             return Outcome(status=Status.RETRY, provider=NAME, code="token_endpoint", detail=type(error).__name__)
         (response,) = batch.responses
         failure: exceptions.FirebaseError | None = response.exception
@@ -74,7 +78,10 @@ class StockFcm:
         """Mints the first token in a thread; google-auth renews later ones in its own."""
         async with self._minting:
             if not self._credential.token:
-                await asyncio.to_thread(self._credential.refresh, Request())
+                try:
+                    await asyncio.to_thread(self._credential.refresh, Request())
+                except Exception as error:  # an odd body makes google-auth raise TypeError and others
+                    raise _NoToken from error
 
 
 def as_message(payload: dict[str, Any]) -> messaging.Message:

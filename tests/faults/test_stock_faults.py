@@ -1,0 +1,142 @@
+"""The faults of docs/delivery.md over aioapns' own connections: what they cost there, and what they may never cost.
+
+aioapns 4.0 stands few of them, which is why it is not the default. As the fallback it must still keep our word: every
+push ends within its own deadline, as an outcome, in doubt where the provider may have it; and closing ends everything.
+The same faults of FCM run over both transports in test_fcm_faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from h2.errors import ErrorCodes
+
+from bench.nginx import Nginx
+from gateway.delivery.apns import ApnsChannel
+from gateway.delivery.apns_stock import StockApns
+from gateway.delivery.channel import Outcome, Status
+from gateway.delivery.sandbox.http2 import Request
+from gateway.delivery.sandbox.identity import Identity
+from tests.faults.conftest import app_at
+from tests.faults.misbehaving import Behaviour, Conversation, MisbehavingServer, SilentServer
+from tests.faults.test_apns_faults import send, send_many
+
+PATIENCE_S = 60
+"""That nothing hangs; the deadline itself is a second."""
+
+
+@pytest.fixture
+async def stock(identity: Identity, server: MisbehavingServer) -> AsyncIterator[ApnsChannel]:
+    channel = ApnsChannel(StockApns(app_at(identity, server.port), timeout_s=1.0))
+    yield channel
+    await channel.close()
+
+
+def answered_as_asked(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.reply(stream_id, headers={"apns-id": request.headers["apns-id"]})
+
+
+def reset(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+
+
+def dropped(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.drop()
+
+
+def going_away(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.go_away()
+
+
+def late(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.reply_later(1.5, stream_id)
+
+
+def without_body(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.reply(stream_id, 503, headers={"apns-id": request.headers["apns-id"]})
+
+
+def no_json(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.reply(stream_id, 503, b"<html>away</html>", headers={"apns-id": request.headers["apns-id"]})
+
+
+def in_two_frames(conversation: Conversation, stream_id: int, request: Request) -> None:
+    headers = {"apns-id": request.headers["apns-id"]}
+    conversation.reply(stream_id, 400, b'{"reason":"BadDeviceToken"}', headers=headers, parts=2)
+
+
+def with_empty_data(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.reply(stream_id, headers={"apns-id": request.headers["apns-id"]}, empty_data=True)
+
+
+def with_another_id(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.reply(stream_id, headers={"apns-id": "6F0B1D5E-2F0C-5D55-9A6E-5F6765767073"})
+
+
+def half_a_body(conversation: Conversation, stream_id: int, request: Request) -> None:
+    conversation.begin_reply(stream_id, 400, 100, b'{"reason":')
+    conversation.drop()
+
+
+def never(conversation: Conversation, stream_id: int, request: Request) -> None:
+    """No answer."""
+
+
+FAULTS = (
+    reset, dropped, going_away, late, without_body, no_json, in_two_frames, with_empty_data, with_another_id,
+    half_a_body, never,
+)  # fmt: skip
+
+
+async def ended(channel: ApnsChannel, pushes: int = 20) -> list[Outcome]:
+    """Outcomes of pushes sent at once, each of another user."""
+    return await asyncio.wait_for(asyncio.gather(*(send(channel, f"t{n}") for n in range(pushes))), PATIENCE_S)
+
+
+async def test_without_a_fault_every_push_is_accepted(server: MisbehavingServer, stock: ApnsChannel) -> None:
+    server.behave = answered_as_asked
+    assert {outcome.status for outcome in await ended(stock)} == {Status.ACCEPTED}
+
+
+@pytest.mark.parametrize("behave", FAULTS)
+async def test_under_a_fault_every_push_ends_within_its_deadline_and_in_doubt(
+    server: MisbehavingServer, stock: ApnsChannel, behave: Behaviour
+) -> None:
+    server.behave = behave
+    outcomes = await ended(stock)
+    unanswered = [outcome for outcome in outcomes if outcome.status is not Status.ACCEPTED]
+    assert {outcome.status for outcome in unanswered} == {Status.RETRY}
+    assert {outcome.code for outcome in unanswered} <= {"timeout", "connection"}
+    assert {outcome.is_in_doubt for outcome in unanswered} == {True}
+
+
+async def test_a_server_that_never_finishes_tls_costs_the_deadline(identity: Identity) -> None:
+    async with SilentServer() as silent:
+        channel = ApnsChannel(StockApns(app_at(identity, silent.port), timeout_s=0.5))
+        assert {outcome.code for outcome in await ended(channel)} == {"timeout"}
+        await channel.close()
+
+
+async def test_a_a_few_hundred_dead_tokens_on_one_connection_are_all_answered(identity: Identity, nginx: Nginx) -> None:
+    """It stops at about 1,285 unread refusals on one connection."""
+    channel = ApnsChannel(StockApns(app_at(identity, nginx.port)))
+    outcomes = await asyncio.wait_for(send_many(channel, [f"gone{n}" for n in range(300)]), PATIENCE_S)
+    await channel.close()
+    assert Counter(outcome.code for outcome in outcomes) == {"Unregistered": 300}
+
+
+async def test_b_a_goaway_each_thousand_requests_costs_retries_and_loses_nothing(
+    identity: Identity, nginx: Nginx
+) -> None:
+    channel = ApnsChannel(StockApns(app_at(identity, nginx.port), timeout_s=3.0))
+    tokens = [f"fine{n}" for n in range(2200)]
+    outcomes = await asyncio.wait_for(send_many(channel, tokens), PATIENCE_S)
+    again = [token for token, outcome in zip(tokens, outcomes, strict=True) if outcome.status is Status.RETRY]
+    assert {outcome.status for outcome in outcomes} <= {Status.ACCEPTED, Status.RETRY}
+    await channel.close()
+    channel = ApnsChannel(StockApns(app_at(identity, nginx.port)))
+    assert {outcome.status for outcome in await send_many(channel, again)} <= {Status.ACCEPTED}
+    await channel.close()
