@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
@@ -59,7 +60,8 @@ def read_layer(raw: bytes, format_: str, limits: Limits, *, layer: str | None = 
 
     Raises Unreadable.
     """
-    with tempfile.TemporaryDirectory(prefix="geopush-import-") as folder:
+    with tempfile.TemporaryDirectory(prefix="geopush-import-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what GDAL finds odd is the file author's business, and shows in the rows
         path = _write(raw, format_, Path(folder), limits.max_bytes)
         try:
             name = _chosen(path, layer)
@@ -97,9 +99,10 @@ def _chosen(path: Path, wanted: str | None) -> str:
         if wanted not in layers:
             raise Unreadable("unknown_layer", f"there is no layer {wanted[:60]!r}; there are {', '.join(layers)[:200]}")
         return wanted
-    if len(layers) != 1:
-        names = ", ".join(layers)[:200] or "none"
-        raise Unreadable("ambiguous_file", f"name one layer with ?layer=; those with geometry: {names}")
+    if not layers:
+        raise Unreadable("unreadable_file", "the file holds no layer with geometry")
+    if len(layers) > 1:
+        raise Unreadable("ambiguous_file", f"name one layer with ?layer=; there are {', '.join(layers)[:200]}")
     return layers[0]
 
 

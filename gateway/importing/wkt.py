@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any
 
-_TEXT = re.compile(r"\s*(?:SRID=\d+;)?\s*([A-Za-z]+)\s*(?:Z|M|ZM)?\s*(\(.*\))\s*", re.DOTALL)
+_TEXT = re.compile(r"\s*(?:SRID=\d+;)?\s*([A-Z]+?)\s*(?:ZM|Z|M)?\s*(\(.*\))\s*", re.DOTALL | re.IGNORECASE)
 _GROUP = re.compile(r"[()]|[^()]+")
 _KINDS = {"POINT": "Point", "POLYGON": "Polygon", "MULTIPOLYGON": "MultiPolygon", "CIRCLE": "Point"}
 _DEPTHS = {"POINT": 1, "POLYGON": 2, "MULTIPOLYGON": 3, "CIRCLE": 1}
