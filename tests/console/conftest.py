@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from gateway.console.serve import DIST
 from gateway.store.embedded import EmbeddedRedis
@@ -17,7 +17,12 @@ from tests.console.canned import CannedGateway, real_stores
 from tests.console.served import Served, serving
 
 CONSOLE = DIST.parent
+PATIENCE_MS = 20_000
+"""How long something may take to appear on a machine that is busy with other things."""
 CHROMIUM_FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session", autouse=True)

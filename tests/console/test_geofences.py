@@ -147,23 +147,67 @@ def circle(geofence_id: str, lng: float, lat: float) -> dict[str, Any]:
     return {"type": "Feature", "id": geofence_id, "geometry": geometry, "properties": properties}
 
 
-async def test_messy_file_is_tried_shown_and_taken_in_part(page: Page, served: Served, tmp_path: Path) -> None:
-    """A file is tried before it is stored: what it would change, and what is wrong with it, feature by feature."""
+async def test_messy_file_is_tried_mended_shown_and_taken_in_part(page: Page, served: Served, tmp_path: Path) -> None:
+    """A file is tried before it is stored: what it would change, what was mended and how, and what cannot be taken."""
     await open_page(page, served)
     await page.get_by_label("File to import").set_input_files(messy_file(tmp_path))
     panel = page.get_by_role("region", name="Geofences")
-    for row in ("New2", "Changed1", "Left out2"):
+    for row in ("New3", "Changed1", "Left out1"):
         await expect(panel.locator("dl")).to_contain_text(row)
+    await panel.get_by_text("Which ones").click()
+    await expect(panel.locator("details.names").first).to_contain_text("New: kiosk-1, kiosk-2, bow-tie")
+    mended = panel.get_by_role("region", name="Repairs").get_by_role("button").filter(has_text="bow-tie")
+    await expect(mended).to_contain_text("m²")
+    await mended.click()
+    await expect(mended).to_have_attribute("aria-pressed", "true")
     faults = page.get_by_role("alert")
-    await expect(faults).to_contain_text("feature 3")
     await expect(faults).to_contain_text("feature 4")
     async with page.expect_download() as download:
         await faults.get_by_role("button", name="Download as CSV").click()
     assert (await download.value).suggested_filename == "import-errors.csv"
     assert await served.geofence("kiosk-1") is None
-    await panel.get_by_role("button", name="Import the 3 good ones").click()
-    await expect(page.get_by_text("Imported 3 geofences.")).to_be_visible()
+    await panel.get_by_role("button", name="Import the 4 good ones").click()
+    await expect(page.get_by_text("Imported 4 geofences.")).to_be_visible()
     assert await served.geofence("kiosk-1") is not None
+    mended_shape = await served.geofence("bow-tie")
+    assert mended_shape is not None
+    assert mended_shape["geometry"]["type"] == "MultiPolygon"
+
+
+async def test_kml_is_imported(page: Page, served: Served, tmp_path: Path) -> None:
+    """A KML file of a map that somebody drew becomes geofences; the page says what it was."""
+    ring = "24.94,60.17 24.941,60.17 24.941,60.171 24.94,60.17"
+    path = tmp_path / "drawn.kml"
+    path.write_text(
+        '<kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark id="square"><name>Market square</name>'
+        f"<Polygon><outerBoundaryIs><LinearRing><coordinates>{ring}</coordinates></LinearRing></outerBoundaryIs>"
+        "</Polygon></Placemark></Document></kml>"
+    )
+    await open_page(page, served)
+    await page.get_by_label("File to import").set_input_files(path)
+    panel = page.get_by_role("region", name="Geofences")
+    await expect(panel).to_contain_text("KML")
+    await panel.get_by_role("button", name="Import 1", exact=True).click()
+    await expect(page.get_by_text("Imported one geofence.")).to_be_visible()
+
+
+async def test_geofences_are_tagged_together(page: Page, served: Served) -> None:
+    """All that a search finds are given a tag, and lose another, in one go."""
+    await open_page(page, served)
+    await page.get_by_role("searchbox").fill("restaurant")
+    await page.get_by_role("button", name="Tag…").click()
+    await page.get_by_label("Put on").fill("lunch")
+    await page.keyboard.press("Enter")
+    await page.get_by_label("Take off").fill("restaurant")
+    await page.keyboard.press("Enter")
+    await page.get_by_label("All", exact=False).check()
+    await page.get_by_role("button", name="geofences", exact=False).filter(has_text="Tag ").click()
+    await expect(page.get_by_text("geofences were changed. It is live.")).to_be_visible()
+    found = [store for store in real_stores(STORES) if "restaurant" in store["properties"]["tags"]]
+    stored = await served.geofence(found[0]["id"])
+    assert stored is not None
+    assert stored["properties"]["tags"] == ["lunch"]
+    await expect(page.get_by_text("Nothing found")).to_be_visible()
 
 
 async def test_replacing_says_what_it_would_remove(page: Page, served: Served, tmp_path: Path) -> None:
@@ -194,8 +238,8 @@ async def test_csv_of_points_is_imported(page: Page, served: Served, tmp_path: P
 
 async def test_file_that_is_no_geojson_is_refused(page: Page, served: Served, tmp_path: Path) -> None:
     """A file of another kind changes nothing, and the page says what it lacks."""
-    path = tmp_path / "stores.xlsx.json"
-    path.write_text("PK\x03\x04 this is a workbook")
+    path = tmp_path / "stores.json"
+    path.write_text("{ this is no JSON")
     await open_page(page, served)
     await page.get_by_label("File to import").set_input_files(path)
     await expect(page.get_by_role("alert")).to_contain_text("JSON")
