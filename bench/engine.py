@@ -1,7 +1,9 @@
 """What a ping costs in the engine, beside its floor and what a user would pick instead.
 
     python -m bench.engine --data DIR [--json]        a city: stores.geojson and pings.ndjson.gz
-    python -m bench.engine --fences N [--json]        a synthetic catalog: compile, load, edit, memory
+    python -m bench.engine --fences N [--json]        a synthetic catalog: compile, load, edit, memory, growth
+    python -m bench.engine --fences-file F [--json]   the same of a file of one GeoJSON feature a line, gzipped or not
+    python -m bench.engine --fences N --memory        memory while and after loading, and nothing else
 
 All costs are CPU time, the least of several rounds, taken in turns. Pings go in batches of ``--batch``, as they arrive
 in requests. The floor is typed decoding and the H3 cell.
@@ -12,48 +14,23 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import math
 import sys
-import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from bench import catalogs, peers
+from bench import catalogs, compiling, loading, peers
+from bench.timing import least_us
 from gateway.offline.replay import FilePing, read_index
 from geofences import h3grid
 from geofences.index import GeofenceIndex
 from geofences.model import Ping
 from geofences.transitions import Policy, Presence, step
 
-ROUNDS = 5
-SLICES = 24
 RTREE_SAMPLE = 25
 """Every how manieth ping is asked of SQLite: it is slow."""
-
-
-def least_us(
-    jobs: dict[str, Callable[[slice], object]], counts: Sequence[int], rounds: int = ROUNDS
-) -> dict[str, float]:
-    """CPU microseconds per item of each job.
-
-    The input is cut into slices; every job takes its turn at each, several times, and the least of each slice is
-    summed: jobs are compared under the same weather, whatever else the machine does.
-    """
-    bounds = np.linspace(0, len(counts), SLICES + 1).astype(int).tolist()
-    slices = [slice(a, b) for a, b in pairwise(bounds) if a < b]
-    least = {name: [math.inf] * len(slices) for name in jobs}
-    for _ in range(rounds):
-        for at, part in enumerate(slices):
-            for name, job in jobs.items():
-                begin = time.thread_time()
-                job(part)
-                least[name][at] = min(least[name][at], time.thread_time() - begin)
-    total = sum(counts)
-    return {name: sum(spent) / total * 1e6 for name, spent in least.items()}
 
 
 def decoder() -> Callable[[bytes], list[Ping]]:
@@ -168,22 +145,27 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with stores.geojson and pings.ndjson.gz")
     parser.add_argument("--fences", type=int, help="size of a synthetic catalog")
+    parser.add_argument("--fences-file", type=Path, help="catalog of one GeoJSON feature a line, gzipped if named so")
+    parser.add_argument("--memory", action="store_true", help="of the catalog only what loading it takes")
     parser.add_argument("--batch", type=int, default=1000, help="pings of one request (default 1000)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(argv)
-    if options.data is None and options.fences is None:
-        parser.error("give --data DIR, --fences N, or both")
+    source = options.fences if options.fences_file is None else options.fences_file
+    if options.data is None and source is None:
+        parser.error("give --data DIR, --fences N or --fences-file FILE, or a city and a catalog")
     figures: dict[str, object] = {}
     if options.data is not None:
         figures |= measure_city(options.data, options.batch)
-    if options.fences is not None:
-        figures |= catalogs.measure(options.fences, options.batch)
+    if source is not None and options.memory:
+        figures |= loading.measure(catalogs.documents(source))
+    elif source is not None:
+        figures |= compiling.measure(source, options.batch)
     rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()}
     if options.json:
         print(json.dumps(rounded))
     else:
         for name, figure in rounded.items():
-            print(f"{name:>20}  {figure}")
+            print(f"{name:>27}  {figure}")
     return 0
 
 

@@ -48,7 +48,10 @@ _SHAPES_AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Covering:
-    """Interior and boundary cells of one shape as little-endian uint64, of mixed resolutions, disjoint."""
+    """Interior and boundary cells of one shape as little-endian uint64, of mixed resolutions, disjoint.
+
+    Each in the order of the line (``h3grid``), in which neighbours join to one range.
+    """
 
     interior: bytes
     boundary: bytes
@@ -132,7 +135,7 @@ def _cover_block(shapes: Sequence[Shape], margin_m: float) -> list[Covering]:
 def _by_owner(found: list[tuple[NDArray[np.intp], h3grid.Cells]], n: int) -> list[bytes]:
     owner = np.concatenate([o for o, _ in found])
     cells = np.concatenate([c for _, c in found])
-    order = np.argsort(owner, kind="stable")
+    order = np.lexsort((h3grid.ranges_of(cells)[0], owner))
     raw = cells[order].astype("<u8").tobytes()
     ends = (8 * np.cumsum(np.bincount(owner, minlength=n))).tolist()
     return [raw[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

@@ -44,7 +44,7 @@ class GeofenceIndex:
     @classmethod
     def build(cls, entries: Iterable[tuple[Geofence, Covering]] = ()) -> Self:
         """Index geofences by their coverings; of entries with one id the last counts."""
-        return cls(Layers.of({g.id: (g, covering) for g, covering in entries}), _NONE, {})
+        return cls(Layers.of(entries), _NONE, {})
 
     def updated(self, put: Iterable[tuple[Geofence, Covering]] = (), removed: Iterable[str] = ()) -> Self:
         """This index with geofences put, and others gone; what is in both is put. Unknown removed ids are no error."""
@@ -198,7 +198,7 @@ class GeofenceIndex:
         return self._layers.nbytes + self._halo.nbytes
 
 
-_NONE: Final = Layers.of({})
+_NONE: Final = Layers.of(())
 
 
 def _halo_entries(

@@ -9,9 +9,9 @@ Geofences are known by ordinal: their place along the same line, so that what is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 import numpy as np
@@ -29,12 +29,18 @@ _RANGES_AT_ONCE: Final = 1 << 19
 _SAMPLED: Final = 16
 """Every how manieth range is asked where to part the line."""
 
-_COVERINGS_AT_ONCE: Final = 1 << 16
+_ENTRIES_AT_ONCE: Final = 1 << 14
+"""Geofences whose coverings are read together: some 20 MB on the way."""
 
 _END: Final = 1 << 62
 """Past every key."""
 
 Ordinals = NDArray[np.int64]
+
+Ranges = tuple[h3grid.Keys, h3grid.Keys, NDArray[np.int32]]
+"""From key, to key (exclusive), and the mark they carry."""
+
+_NO_RANGES: Final = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,13 @@ class Pieces:
     @classmethod
     def _cut(cls, low: h3grid.Keys, high: h3grid.Keys, marks: NDArray[np.int32], begin: int, end: int) -> Pieces:
         cuts = np.concatenate([np.array([begin], dtype=np.int64), low, high[high < end]])
-        cuts.sort()
+        # what comes along the line is nearly sorted, which only the stable sort makes use of
+        cuts.sort(kind="stable")
         cuts = cuts[np.append(True, cuts[1:] != cuts[:-1])]
         first = np.searchsorted(cuts, low)
         counts = np.searchsorted(cuts, high) - first
         entries = (spread(first, counts) << 32) | np.repeat(marks, counts)
-        entries.sort()
+        entries.sort(kind="stable")
         mark = (entries & 0xFFFFFFFF).astype(np.int32)
         size = np.bincount(entries >> 32, minlength=len(cuts))
         kept = ~_repeats_last(mark, np.cumsum(size) - size, size)
@@ -81,7 +88,7 @@ class Pieces:
         np.cumsum(size[kept], out=offsets[1:])
         return cls(cuts[kept], offsets, mark[np.repeat(kept, size)])
 
-    def ranges(self) -> tuple[h3grid.Keys, h3grid.Keys, NDArray[np.int32]]:
+    def ranges(self) -> Ranges:
         """What ``of`` would cut into the same pieces."""
         sizes = np.diff(self.offsets)
         ends = np.append(self.starts[1:], self.starts[-1])
@@ -135,47 +142,45 @@ class Layer:
         self.ordinals = {id_: ordinal for ordinal, id_ in enumerate(self.ids)}
 
     @classmethod
-    def compiled(cls, entries: Sequence[tuple[Geofence, Covering]]) -> Layer:
-        """Compile geofences with unique ids, in any order."""
-        outlines = Outlines.of([g.shape for g, _ in entries])
-        order = _along_the_line(outlines)
-        entries = [entries[i] for i in order.tolist()]
-        inner, outer = [c.interior for _, c in entries], [c.boundary for _, c in entries]
-        counts = np.fromiter(map(len, chain(inner, outer)), dtype=np.int64, count=2 * len(entries)) // 8
-        low, high = np.empty((2, int(counts.sum())), dtype=np.int64)
-        at = 0
-        for begin in range(0, 2 * len(entries), _COVERINGS_AT_ONCE):
-            cells = np.frombuffer(b"".join(islice(chain(inner, outer), begin, begin + _COVERINGS_AT_ONCE)), dtype="<u8")
-            part = slice(at, at + len(cells))
-            low[part], high[part] = h3grid.ranges_of(cells.astype(np.uint64))
-            at += len(cells)
-        each = np.arange(len(entries), dtype=np.int32) * 2
-        pieces = Pieces.of(low, high, np.repeat(np.concatenate([each, each + 1]), counts))
-        return cls([g for g, _ in entries], Outlines.joined([(outlines, order)]), pieces)
+    def compiled(cls, entries: Iterable[tuple[Geofence, Covering]]) -> Layer:
+        """Compile geofences in any order; of entries with one id the last counts. A covering is only needed once."""
+        geofences: list[Geofence] = []
+        outlines = [Outlines.of([])]
+        ranges = [_NO_RANGES]
+        source = iter(entries)
+        while block := list(islice(source, _ENTRIES_AT_ONCE)):
+            ranges.append(_ranges([covering for _, covering in block], len(geofences)))
+            geofences += [geofence for geofence, _ in block]
+            outlines.append(Outlines.of([geofence.shape for geofence, _ in block]))
+        whole = Outlines.joined([(part, np.arange(len(part))) for part in outlines])
+        del outlines
+        latest = {geofence.id: at for at, geofence in enumerate(geofences)}
+        if len(latest) == len(geofences):
+            return cls._assembled(geofences, whole, ranges)
+        chosen = np.array(sorted(latest.values()))
+        kept = [_renumbered(part, chosen, len(geofences)) for part in ranges]
+        return cls._assembled([geofences[i] for i in chosen.tolist()], Outlines.joined([(whole, chosen)]), kept)
 
     @classmethod
     def merged(cls, lower: Layer, masked: frozenset[int], upper: Layer) -> Layer:
         """Both layers' geofences in one, without the masked ordinals of the lower; ids must not be in both."""
-        kept = np.ones(len(lower), dtype=bool)
-        kept[list(masked)] = False
-        chosen = np.flatnonzero(kept)
+        alive = np.ones(len(lower), dtype=bool)
+        alive[list(masked)] = False
+        chosen = np.flatnonzero(alive)
         geofences = [lower.geofences[i] for i in chosen.tolist()] + list(upper.geofences)
         outlines = Outlines.joined([(lower.outlines, chosen), (upper.outlines, np.arange(len(upper)))])
+        low, high, marks = upper.pieces.ranges()
+        above = low, high, marks + np.int32(2 * len(chosen))
+        return cls._assembled(geofences, outlines, [_renumbered(lower.pieces.ranges(), chosen, len(lower)), above])
+
+    @classmethod
+    def _assembled(cls, geofences: Sequence[Geofence], outlines: Outlines, ranges: Sequence[Ranges]) -> Layer:
+        """A layer of geofences in any order, with the marks of their ranges in that order."""
         order = _along_the_line(outlines)
         place = np.empty(len(order), dtype=np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
-        renumber = np.full(len(lower), -1, dtype=np.int32)
-        renumber[chosen] = place[: len(chosen)]
-        low, high, marks = lower.pieces.ranges()
-        lower_marks = (renumber[marks >> 1] << 1) | (marks & 1)
-        alive = lower_marks >= 0
-        upper_low, upper_high, upper_marks = upper.pieces.ranges()
-        upper_marks = (place[len(chosen) :][upper_marks >> 1] << 1) | (upper_marks & 1)
-        pieces = Pieces.of(
-            np.concatenate([low[alive], upper_low]),
-            np.concatenate([high[alive], upper_high]),
-            np.concatenate([lower_marks[alive], upper_marks]),
-        )
+        low, high, marks = (np.concatenate(part) for part in zip(*ranges, strict=True))
+        pieces = Pieces.of(low, high, (place[marks >> 1] << 1) | (marks & 1))
         return cls([geofences[i] for i in order.tolist()], Outlines.joined([(outlines, order)]), pieces)
 
     def __len__(self) -> int:
@@ -219,6 +224,29 @@ class Layer:
             some = held.nonzero()[0]
             rows, ordinals = rows[some], ordinals[some]
         return rows, ordinals
+
+
+def _ranges(coverings: Sequence[Covering], first: int) -> Ranges:
+    """The ranges of coverings, marked from ordinal ``first`` on; what touches within one covering is one range."""
+    parts = [c.interior for c in coverings] + [c.boundary for c in coverings]
+    cells = np.frombuffer(b"".join(parts), dtype="<u8").astype(np.uint64)
+    counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) // 8
+    each = np.arange(first, first + len(coverings), dtype=np.int32) << 1
+    marks = np.concatenate([each, each + 1]).repeat(counts)
+    low, high = h3grid.ranges_of(cells)
+    goes_on = (low[1:] == high[:-1]) & (marks[1:] == marks[:-1])
+    begins, ends = np.append(True, ~goes_on), np.append(~goes_on, True)
+    return (low[begins], high[ends], marks[begins]) if len(cells) else (low, high, marks)
+
+
+def _renumbered(ranges: Ranges, chosen: NDArray[np.intp], count: int) -> Ranges:
+    """The ranges of the chosen of ``count`` geofences, by their place among the chosen."""
+    place = np.full(count, -1, dtype=np.int32)
+    place[chosen] = np.arange(len(chosen), dtype=np.int32)
+    low, high, marks = ranges
+    is_chosen = place[marks >> 1] >= 0
+    low, high, marks = low[is_chosen], high[is_chosen], marks[is_chosen]
+    return low, high, (place[marks >> 1] << 1) | (marks & 1)
 
 
 def _along_the_line(outlines: Outlines) -> NDArray[np.intp]:

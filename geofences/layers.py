@@ -5,7 +5,7 @@ Once the edits outgrow ``MERGE_AT`` both are merged into a new base.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Self
 
 import numpy as np
@@ -33,15 +33,15 @@ class Layers:
         self.is_plain = not masked and not len(edits)
 
     @classmethod
-    def of(cls, entries: Entries) -> Self:
-        """Compile all geofences into one base."""
-        return cls(Layer.compiled(list(entries.values())), NO_EDITS, frozenset())
+    def of(cls, entries: Iterable[tuple[Geofence, Covering]]) -> Self:
+        """Compile all geofences into one base; of entries with one id the last counts."""
+        return cls(Layer.compiled(entries), NO_EDITS, frozenset())
 
     def updated(self, put: Entries, removed: set[str]) -> Self:
         """These with some put, and others gone; what is in both is put."""
         gone = removed | set(put)
         masked = self.masked.union(self.base.ordinals[i] for i in gone if i in self.base.ordinals)
-        edits = Layer.compiled(list(put.values()))
+        edits = Layer.compiled(put.values())
         if len(self.edits):
             dropped = frozenset(self.edits.ordinals[i] for i in gone if i in self.edits.ordinals)
             edits = Layer.merged(self.edits, dropped, edits)

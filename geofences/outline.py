@@ -66,15 +66,23 @@ class Outlines:
         n = len(shapes)
         is_circle = np.fromiter((isinstance(s, Circle) for s in shapes), dtype=bool, count=n)
         circles = [s for s in shapes if isinstance(s, Circle)]
-        polygons = np.array([s for s in shapes if not isinstance(s, Circle)], dtype=object)
-        parts, of_polygon = shapely.get_parts(polygons, return_index=True)
-        rings, of_part = shapely.get_rings(parts, return_index=True)
-        xy, of_ring = shapely.get_coordinates(rings, return_index=True)
-        owner = np.flatnonzero(~is_circle)[of_polygon[of_part[of_ring]]] if len(xy) else np.empty(0, dtype=np.intp)
-        # a NaN vertex goes before each ring but the first of its shape
-        breaks = np.flatnonzero((np.diff(of_ring) > 0) & (np.diff(owner) == 0)) + 1
-        xy = np.insert(xy, breaks, np.nan, axis=0)
-        owner = np.insert(owner, breaks, owner[breaks])
+        polygons = np.empty(n - len(circles), dtype=object)
+        polygons[:] = [s for s in shapes if not isinstance(s, Circle)] if circles else shapes
+        xy, of_polygon = shapely.get_coordinates(polygons, return_index=True)
+        # a NaN vertex goes before each ring but the first of its shape; few shapes have several
+        several = np.flatnonzero(
+            (shapely.get_num_geometries(polygons) > 1) | (shapely.get_num_interior_rings(polygons) > 0)
+        )
+        if len(several):
+            parts, of_several = shapely.get_parts(polygons[several], return_index=True)
+            rings, of_part = shapely.get_rings(parts, return_index=True)
+            sizes, of_ring = shapely.get_num_coordinates(rings), of_several[of_part]
+            begins = sizes.cumsum() - sizes
+            within = begins - begins[np.searchsorted(of_ring, of_ring)]
+            breaks = (np.searchsorted(of_polygon, several)[of_ring] + within)[within > 0]
+            xy = np.insert(xy, breaks, np.nan, axis=0)
+            of_polygon = np.insert(of_polygon, breaks, of_polygon[breaks])
+        owner = np.flatnonzero(~is_circle)[of_polygon]
         if circles:
             at = np.flatnonzero(is_circle)
             where = np.searchsorted(owner, at)

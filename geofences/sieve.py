@@ -1,9 +1,9 @@
 """Most points are near no geofence: a sieve that tells so for a tenth of the price of an H3 cell.
 
 Every shape marks the squares of a latitude-longitude grid that it reaches into, in the finest of a few grids where
-those are few; the finest of all fits the catalog's typical shape. A grid is kept as blocks of eight by eight squares,
-a bit each, in a hashed table, so that neighbouring points read the same few bytes. A point in an unmarked square is
-in no shape. None is missing, because rounding to squares is monotonic; one may mean nothing but a shared hash.
+those are few; the finest of all fits the catalog's typical shape. A grid is a hashed table of blocks of eight by eight
+squares, a bit each. A point in an unmarked square is in no shape. No mark is missing, because rounding to squares is
+monotonic; a few mean nothing but a shared slot.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ _BITS_BETWEEN: Final = 2
 _TYPICAL_SQUARES: Final = 64
 """Squares in the box of a catalog's median shape: its outline is followed to an eighth of its size."""
 
-_MAX_SQUARES: Final = 512
-"""Squares in the box of one shape that a grid takes; a larger one goes to the next coarser grid."""
+_MAX_SQUARES: Final = 4096
+"""Squares in the box of one shape that a grid takes, 64 by 64; a larger one goes to the next coarser grid."""
 
-_SLOTS_PER_BLOCK: Final = 4
-"""Slots of a table for each block, at least: a stray point shares one with a block once in four times or less, and
-then most of that block's squares are unmarked."""
+_SLOTS_PER_BLOCK: Final = 3
+"""Slots of a table for each block. A tag tells whose a slot is, unless several blocks share it, as one in seven do."""
 
 _MIN_SLOTS: Final = 1024
 
@@ -44,7 +43,14 @@ _AT_ONCE: Final = 1 << 13
 _PAD_DEG: Final = 1e-9
 """A tenth of a millimetre that edges are widened by: far more than interpolating along one is ever wrong by."""
 
-_SPREAD: Final = 8 * 0x9E3779B1
+_SPREAD: Final = 0x9E3779B1
+_STIR: Final = 0x85EBCA77
+_HASH: Final = (1 << 32) - 1
+"""Odd numbers whose products have evenly mixed bits, and the bits that count: the high ones make the slot, the low ones
+the tag."""
+
+_SHARED: Final = 0
+"""The tag of a slot in which several blocks are marked: any may be meant."""
 
 _BIT: Final = (1 << np.arange(8)).astype(np.uint8)
 
@@ -62,28 +68,35 @@ class Sieve:
         boxes = _boxes(outlines)
         bits = _typical_bits(boxes)
         self._per_deg = float(1 << bits)
-        self._tables: list[tuple[int, int, bytes]] = []
+        self._tables: list[tuple[int, int, bytes, bytes]] = []
         rest = np.arange(len(outlines))
         for shift in range(0, bits - _COARSEST_BITS + 1, _BITS_BETWEEN):
             grid = _Grid.of([side[rest] for side in boxes], self._per_deg / (1 << shift))
             fits = grid.squares <= _MAX_SQUARES
             if fits.any():
-                marks = _marked(outlines, rest[fits], grid.only(fits))
+                marks, tags = _marked(outlines, rest[fits], grid.only(fits))
                 # an item of bytes costs a fifth of one of an array
-                self._tables.append((shift, len(marks) - 1, marks.tobytes()))
+                self._tables.append((shift, len(tags), marks.tobytes(), tags.tobytes()))
             rest = rest[~fits]
         self.is_open = len(rest) > 0
-        self._arrays = [(shift, mask, np.frombuffer(marks, dtype=np.uint8)) for shift, mask, marks in self._tables]
+        self._arrays = [
+            (shift, slots, np.frombuffer(marks, dtype=np.uint8), np.frombuffer(tags, dtype=np.uint8))
+            for shift, slots, marks, tags in self._tables
+        ]
 
     def passes(self, lat: float, lng: float) -> bool:
         """Whether the point may be in a shape."""
         if self.is_open:
             return True
         row, col = int((lat + 90.0) * self._per_deg), int((lng + 180.0) * self._per_deg)
-        for shift, mask, marks in self._tables:
+        for shift, slots, marks, tags in self._tables:
             r, c = row >> shift, col >> shift
-            if marks[r + (r >> 3) * _SPREAD + (c & -8) & mask] >> (c & 7) & 1:
-                return True
+            block = ((r >> 3) * _SPREAD + (c >> 3)) * _STIR & _HASH
+            slot = block * slots >> 32
+            if marks[slot << 3 | r & 7] >> (c & 7) & 1:
+                tag = tags[slot]
+                if tag == _SHARED or tag == block & 255 | 1:
+                    return True
         return False
 
     def passes_many(self, lats: Floats, lngs: Floats) -> NDArray[np.bool_]:
@@ -91,15 +104,21 @@ class Sieve:
         passed = np.full(len(lats), self.is_open)
         if not self.is_open:
             row, col = _squares_of(lats, 90.0, self._per_deg), _squares_of(lngs, 180.0, self._per_deg)
-            for shift, mask, marks in self._arrays:
+            for shift, slots, marks, tags in self._arrays:
                 r, c = (row >> shift, col >> shift) if shift else (row, col)
-                passed |= (marks[_bytes_of(r, c, mask)] & _BIT[c & 7]).view(bool)
+                slot, own = _places_of(r, c, slots)
+                tag = tags[slot]
+                is_own = tag == own
+                is_own |= tag == _SHARED
+                slot <<= 3
+                slot |= r & 7
+                passed |= is_own & (marks[slot] & _BIT[c & 7]).view(bool)
         return passed
 
     @property
     def nbytes(self) -> int:
         """Memory of the tables."""
-        return sum(len(marks) for _, _, marks in self._tables)
+        return sum(len(marks) + len(tags) for *_, marks, tags in self._tables)
 
 
 def _squares_of(angles: Floats, least_deg: float, per_deg: float) -> Indices:
@@ -107,13 +126,17 @@ def _squares_of(angles: Floats, least_deg: float, per_deg: float) -> Indices:
     return ((angles + least_deg) * per_deg).astype(np.int64)
 
 
-def _bytes_of(row: Indices, col: Indices, mask: int) -> Indices:
-    """Where the byte of eight squares stands: the rows of a block lie together, in the slot of its hash."""
-    at = (row >> 3) * _SPREAD
-    at += row
-    at += col & -8
-    at &= mask
-    return at
+def _places_of(row: Indices, col: Indices, slots: int) -> tuple[Indices, NDArray[np.uint8]]:
+    """Slot and tag of the block that each square is in."""
+    block = (row >> 3) * _SPREAD
+    block += col >> 3
+    block *= _STIR
+    block &= _HASH
+    tag = block.astype(np.uint8)
+    tag |= 1
+    block *= slots
+    block >>= 32
+    return block, tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +203,11 @@ def _typical_bits(boxes: list[Floats]) -> int:
     return _COARSEST_BITS
 
 
-def _marked(outlines: Outlines, which: Indices, grid: _Grid) -> NDArray[np.uint8]:
-    slots = 1 << (max(_MIN_SLOTS, _SLOTS_PER_BLOCK * grid.blocks()) - 1).bit_length()
+def _marked(outlines: Outlines, which: Indices, grid: _Grid) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Eight bytes of marks, and a tag, for each slot."""
+    slots = max(_MIN_SLOTS, _SLOTS_PER_BLOCK * grid.blocks())
     marks = np.zeros(8 * slots, dtype=np.uint8)
+    least, greatest = np.full(slots, 255, dtype=np.uint8), np.zeros(slots, dtype=np.uint8)
     for begin in range(0, len(which), _AT_ONCE):
         part = slice(begin, begin + _AT_ONCE)
         row, first, last = _spans(outlines, which[part], grid.only(part))
@@ -190,8 +215,11 @@ def _marked(outlines: Outlines, which: Indices, grid: _Grid) -> NDArray[np.uint8
         col = spread(first >> 3, bytes_) << 3
         row, first, last = np.repeat(row, bytes_), np.repeat(first, bytes_), np.repeat(last, bytes_)
         bits = (0xFF << np.maximum(first - col, 0)) & (0xFF >> np.maximum(col + 7 - last, 0))
-        np.bitwise_or.at(marks, _bytes_of(row, col, len(marks) - 1), bits.astype(np.uint8))
-    return marks
+        slot, tag = _places_of(row, col, slots)
+        np.bitwise_or.at(marks, slot << 3 | row & 7, bits.astype(np.uint8))
+        np.minimum.at(least, slot, tag)
+        np.maximum.at(greatest, slot, tag)
+    return marks, np.where(least == greatest, least, np.uint8(_SHARED))
 
 
 def _spans(outlines: Outlines, which: Indices, grid: _Grid) -> tuple[Indices, Indices, Indices]:

@@ -278,6 +278,17 @@ def test_watching_follows_edits() -> None:
     assert not index.updated([], ["g000"]).near(0.0015, 0.0005)
 
 
+def test_of_entries_with_one_id_the_last_counts() -> None:
+    """Of its shape and its covering both, however far apart they come."""
+    far, near = shapely.box(5, 5, 5.001, 5.001), shapely.box(1, 1, 1.001, 1.001)
+    entries = [(Geofence("twice", far), cover(far)), (Geofence("once", near), cover(near))]
+    index = GeofenceIndex.build([*entries, (Geofence("twice", near, 2), cover(near))])
+    assert len(index) == 2
+    assert index.locate(1.0005, 1.0005) == ("once", "twice")
+    assert index.locate(5.0005, 5.0005) == ()
+    assert index.locate_many([1.0005, 5.0005], [1.0005, 5.0005]) == [("once", "twice"), ()]
+
+
 def test_a_large_region_over_many_stores_is_found_with_them() -> None:
     rng = random.Random(11)
     stores = [star(rng, 48 + rng.uniform(-0.3, 0.3), 11 + rng.uniform(-0.3, 0.3), 60) for _ in range(200)]
@@ -299,6 +310,6 @@ def test_a_line_cut_in_stretches_is_the_line_cut_at_once(monkeypatch: pytest.Mon
     points = [p for shape in shapes for p in telling_points(rng, shape, 2)]
     whole = index_of(*shapes)
     monkeypatch.setattr(layer, "_RANGES_AT_ONCE", 100)
-    monkeypatch.setattr(layer, "_COVERINGS_AT_ONCE", 7)
+    monkeypatch.setattr(layer, "_ENTRIES_AT_ONCE", 7)
     parted = index_of(*shapes)
     assert parted.locate_many(*np.array(points).T) == whole.locate_many(*np.array(points).T)

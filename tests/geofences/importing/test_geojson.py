@@ -13,6 +13,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely import Polygon
 
 from geofences.covering import cover
 from geofences.importing import (
@@ -310,6 +311,27 @@ def test_restored_geofences_equal_parsed_ones() -> None:
         assert "nothing" not in geofence.properties
         assert geofence.area_radius_m == pytest.approx(expected.area_radius_m)
         assert geofence.shape == expected.shape
+
+
+def test_restored_shapes_are_the_same_however_their_numbers_are_written() -> None:
+    ring, hole = "[[0, 0], [4e0,0.0], [4,\n 4], [-0.0 ,4E+0],[0,0]]", "[[1,1],[2,1],[2,2],[1,1]]"
+    geometries = [("Polygon", f"[{ring}]"), ("Polygon", f"[ {ring} , {hole} ]"), ("MultiPolygon", f"[[{ring},{hole}]]")]
+    documents = [
+        f'{{"type":"Feature","id":"g{i}","geometry":{{"coordinates":{coordinates},"type":"{kind}"}}}}'.encode()
+        for i, (kind, coordinates) in enumerate(geometries)
+    ]
+    square, cut = shapely.box(0, 0, 4, 4), Polygon([(0, 0), (4, 0), (4, 4), (0, 4)], [[(1, 1), (2, 1), (2, 2)]])
+    shapes = [geofence.shape for geofence in restore_features([(document, 1) for document in documents])]
+    assert all(shape.equals(expected) for shape, expected in zip(shapes, [square, cut, cut], strict=True))
+
+
+@pytest.mark.parametrize(
+    "coordinates", ["[[[0,0],[4,null],[4,4],[0,0]]]", '[[[0,0],[4,"1"],[4,4],[0,0]]]', "[[[0,0],[4]]]"]
+)
+def test_a_stored_document_that_is_no_geofence_is_told_and_not_guessed(coordinates: str) -> None:
+    document = f'{{"type":"Feature","id":"g","geometry":{{"type":"Polygon","coordinates":{coordinates}}}}}'.encode()
+    with pytest.raises(msgspec.DecodeError):
+        restore_features([(document, 1)])
 
 
 json_values = st.recursive(
