@@ -2,22 +2,13 @@
 
 import type { ExpressionSpecification, LayerSpecification } from "maplibre-gl";
 import type { Palette } from "./palette";
+import { FACE, SOURCES } from "./sources";
+import { chosenLayers, storeLayers, storeNames } from "./stores";
 
-export const SOURCES = {
-  ground: "ground",
-  cells: "cells",
-  stores: "stores",
-  middles: "middles",
-  chosen: "chosen",
-  walk: "walk",
-} as const;
+export { SOURCES };
 
-/** The names on the map are drawn in the page's own typeface; no glyphs are fetched. */
-const FACE = ["Inter Variable", "sans-serif"];
 /** Widths of streets at zoom 16, by rank. */
 const STREET_WIDTH_PX = { 1: 9, 2: 7, 3: 5, 4: 4, 5: 2 } as const;
-/** Below this zoom a store is a dot; above, its true shape says more. */
-const DOTS_UNTIL_ZOOM = 15.5;
 
 export function layers(palette: Palette): LayerSpecification[] {
   return [
@@ -120,68 +111,6 @@ function streetWidth(extraPx: number): ExpressionSpecification {
   return ["interpolate", ["exponential", 1.7], ["zoom"], 11, ["*", 0.08, at16], 16, at16, 20, ["*", 9, at16]];
 }
 
-function storeLayers(palette: Palette): LayerSpecification[] {
-  const isHovered: ExpressionSpecification = ["boolean", ["feature-state", "hover"], false];
-  return [
-    {
-      id: "stores",
-      type: "fill",
-      source: SOURCES.stores,
-      paint: { "fill-color": palette.store, "fill-opacity": ["case", isHovered, 0.35, 0.08] },
-    },
-    {
-      id: "store-edges",
-      type: "line",
-      source: SOURCES.stores,
-      minzoom: DOTS_UNTIL_ZOOM - 1,
-      paint: {
-        "line-color": palette.store,
-        "line-width": ["interpolate", ["linear"], ["zoom"], 15, 0.6, 18, 1.5],
-        "line-opacity": ["interpolate", ["linear"], ["zoom"], DOTS_UNTIL_ZOOM - 1, 0, DOTS_UNTIL_ZOOM + 0.5, 0.5],
-      },
-    },
-    {
-      id: "store-dots",
-      type: "circle",
-      source: SOURCES.middles,
-      maxzoom: DOTS_UNTIL_ZOOM + 0.5,
-      paint: {
-        "circle-color": palette.store,
-        "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 1.5, 15, 3],
-        "circle-stroke-color": palette.halo,
-        "circle-stroke-width": 1,
-        "circle-opacity": ["interpolate", ["linear"], ["zoom"], DOTS_UNTIL_ZOOM - 0.5, 1, DOTS_UNTIL_ZOOM + 0.5, 0],
-        "circle-stroke-opacity": [
-          "interpolate",
-          ["linear"],
-          ["zoom"],
-          DOTS_UNTIL_ZOOM - 0.5,
-          1,
-          DOTS_UNTIL_ZOOM + 0.5,
-          0,
-        ],
-      },
-    },
-  ];
-}
-
-function chosenLayers(palette: Palette): LayerSpecification[] {
-  return [
-    {
-      id: "chosen",
-      type: "fill",
-      source: SOURCES.chosen,
-      paint: { "fill-color": palette.chosen, "fill-opacity": 0.18 },
-    },
-    {
-      id: "chosen-edge",
-      type: "line",
-      source: SOURCES.chosen,
-      paint: { "line-color": palette.chosen, "line-width": 2.5 },
-    },
-  ];
-}
-
 function walkLayers(palette: Palette): LayerSpecification[] {
   return [
     {
@@ -209,20 +138,7 @@ function walkLayers(palette: Palette): LayerSpecification[] {
 
 function nameLayers(palette: Palette): LayerSpecification[] {
   return [
-    {
-      id: "store-names",
-      type: "symbol",
-      source: SOURCES.middles,
-      minzoom: 16,
-      layout: {
-        "text-field": ["get", "name"],
-        "text-font": FACE,
-        "text-size": ["interpolate", ["linear"], ["zoom"], 16, 10.5, 19, 13],
-        "text-max-width": 8,
-        "text-padding": 6,
-      },
-      paint: { "text-color": palette.storeName, "text-halo-color": palette.halo, "text-halo-width": 1.6 },
-    },
+    ...storeNames(palette),
     {
       id: "cell-counts",
       type: "symbol",

@@ -32,6 +32,11 @@ function collected<G extends Geometry>(
   return { type: "FeatureCollection", features };
 }
 
+/** Whether only a point in its middle is known of a geofence; a circle's point has a radius. */
+export function isOutline({ geometry, properties }: GeofenceFeature): boolean {
+  return geometry.type === "Point" && properties?.radius_m === undefined;
+}
+
 export function areaOf(geofence: GeofenceFeature): Polygon | MultiPolygon {
   const { geometry } = geofence;
   if (geometry.type !== "Point") return geometry;

@@ -4,15 +4,25 @@ import { type GeoJSONSource, Map as Maplibre, NavigationControl, ScaleControl, s
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { FeatureCollection } from "geojson";
 import type { GeofenceFeature } from "../api/types";
+import { complete } from "../catalog";
 import type { Theme } from "../theme";
-import { layers, SOURCES } from "./layers";
+import type { Base } from "./base";
+import { layers } from "./layers";
 import { PALETTES } from "./palette";
-import { areas, type Bounds, boundsOf, hexagons, middleOf, middles } from "./shapes";
+import { areas, type Bounds, boundsOf, hexagons, isOutline, middleOf, middles } from "./shapes";
+import { SOURCES } from "./sources";
+import { CHOSEN_TILE_LAYERS, isOneOf, NONE_CHOSEN, STORE_HITS, TILE_LAYERS } from "./stores";
 
 setWorkerUrl(workerUrl);
 
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const CLOSE_ZOOM = 16.5;
+/** How much closer a click on a count of stores goes. */
+const CLUSTER_STEP = 2;
+/** Beyond this a unit of a tile is some 10 cm: the map enlarges what it has. */
+const DEEPEST_TILE_ZOOM = 16;
+/** Stores that are looked for by id in the tiles; of more only the points are shown. */
+const MOST_NAMED = 2_000;
 const MARGIN_PX = 40;
 /** Where the style sheets put panels above and below the map instead of beside it. */
 const NARROW = "(max-width: 900px)";
@@ -20,21 +30,34 @@ const NARROW = "(max-width: 900px)";
 /** Where the last map was left, so that moving between pages does not move the reader. */
 let left: { center: [number, number]; zoom: number } | null = null;
 
+interface Hovered {
+  source: string;
+  sourceLayer?: string;
+  id: string;
+}
+
 export class MapView {
   readonly map: Maplibre;
   private readonly ready: Promise<void>;
-  private hovered: string | null = null;
+  private hovered: Hovered | null = null;
+  private base: Base | null = null;
   private hasPlace = left !== null;
 
   constructor(container: HTMLElement, theme: Theme) {
-    const sources = Object.values(SOURCES).map((name) => [name, { type: "geojson", data: NOTHING, promoteId: "id" }]);
+    const drawn = [SOURCES.cells, SOURCES.stores, SOURCES.middles, SOURCES.chosen, SOURCES.walk];
     this.map = new Maplibre({
       container,
       style: {
         version: 8,
         sources: {
-          ...Object.fromEntries(sources),
+          ...Object.fromEntries(drawn.map((name) => [name, { type: "geojson", data: NOTHING, promoteId: "id" }])),
           [SOURCES.ground]: { type: "geojson", data: "/console/ground.geojson" },
+          [SOURCES.tiles]: {
+            type: "vector",
+            tiles: [`${location.origin}/v1/tiles/geofences/{z}/{x}/{y}`],
+            maxzoom: DEEPEST_TILE_ZOOM,
+            promoteId: "id",
+          },
         },
         layers: layers(PALETTES[theme]),
       },
@@ -48,21 +71,35 @@ export class MapView {
     this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-left");
     this.map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-left");
     this.ready = new Promise((resolve) => this.map.once("load", () => resolve()));
-    this.hoverStores();
+    this.hoverStores("stores");
+    this.hoverStores("tile-stores");
+    this.enterClusters();
   }
 
   /** Calls back with the id of a store that is clicked, or null for a click beside all stores. */
   onChoose(chosen: (id: string | null) => void): void {
     this.map.on("click", (event) => {
-      const hits = this.map.queryRenderedFeatures(event.point, { layers: ["stores", "store-dots"] });
+      if (this.map.queryRenderedFeatures(event.point, { layers: ["clusters"] }).length > 0) return;
+      const hits = this.map.queryRenderedFeatures(event.point, { layers: STORE_HITS });
       const id = hits[0]?.properties["id"] as unknown;
       chosen(typeof id === "string" ? id : null);
     });
   }
 
+  /** Puts a base map under everything else. */
+  showBase(base: Base, theme: Theme): void {
+    this.base = base;
+    void this.ready.then(() => {
+      this.map.addSource("base", base.source);
+      for (const layer of base.layers(theme)) this.map.addLayer(layer, "parks");
+    });
+    if (base.attribution) this.map.getContainer().append(credit(base.attribution));
+  }
+
   paint(theme: Theme): void {
     void this.ready.then(() => {
-      for (const layer of layers(PALETTES[theme])) {
+      const base = this.map.getSource("base") ? (this.base?.layers(theme) ?? []) : [];
+      for (const layer of [...layers(PALETTES[theme]), ...base]) {
         for (const [name, value] of Object.entries(layer.paint ?? {})) {
           this.map.setPaintProperty(layer.id, name as never, value as never);
         }
@@ -74,6 +111,28 @@ export class MapView {
   showStores(geofences: ReadonlyMap<string, GeofenceFeature>, complete: boolean): void {
     this.fill(SOURCES.stores, areas(geofences.values()));
     this.fill(SOURCES.middles, middles(geofences.values()));
+    this.showTiles(false);
+    this.lookAt(geofences, complete);
+  }
+
+  /** Draws the stores from the gateway's tiles, which are asked for again if they were shown before. */
+  showTiledStores(geofences: ReadonlyMap<string, GeofenceFeature>, complete: boolean): void {
+    this.fill(SOURCES.stores, NOTHING);
+    this.fill(SOURCES.middles, NOTHING);
+    this.showTiles(true);
+    if (complete) void this.ready.then(() => this.map.refreshTiles(SOURCES.tiles));
+    this.lookAt(geofences, complete);
+  }
+
+  private showTiles(areShown: boolean): void {
+    void this.ready.then(() => {
+      for (const layer of TILE_LAYERS) {
+        this.map.setLayoutProperty(layer, "visibility", areShown ? "visible" : "none");
+      }
+    });
+  }
+
+  private lookAt(geofences: ReadonlyMap<string, GeofenceFeature>, complete: boolean): void {
     if (!this.hasPlace) this.fit(boundsOf(geofences.values()), false);
     if (complete && geofences.size > 0) this.hasPlace = true;
   }
@@ -84,7 +143,15 @@ export class MapView {
 
   /** Draws these geofences, stored or not, in the colour of what is being looked at. */
   highlight(geofences: Iterable<GeofenceFeature>): void {
-    this.fill(SOURCES.chosen, areas(geofences));
+    const all = [...geofences];
+    const outlines = all.filter(isOutline);
+    const points = middles(outlines).features;
+    const shapes = areas(all.filter((geofence) => !isOutline(geofence))).features;
+    this.fill(SOURCES.chosen, { type: "FeatureCollection", features: [...shapes, ...points] });
+    if (outlines.length === 1) void complete(outlines[0]!.id); // whoever looks at one store is told all of it
+    const isNamed = outlines.length > 0 && outlines.length <= MOST_NAMED;
+    const filter = isNamed ? isOneOf(outlines.map(({ id }) => id)) : NONE_CHOSEN;
+    void this.ready.then(() => CHOSEN_TILE_LAYERS.forEach((layer) => this.map.setFilter(layer, filter)));
   }
 
   /** Any collection in any source; the layers say how it looks. */
@@ -130,24 +197,40 @@ export class MapView {
     };
   }
 
-  private hoverStores(): void {
-    this.map.on("mousemove", "stores", (event) => {
+  private hoverStores(layer: string): void {
+    this.map.on("mousemove", layer, (event) => {
       this.map.getCanvas().style.cursor = "pointer";
-      this.hover((event.features?.[0]?.properties["id"] as string | undefined) ?? null);
+      const hit = event.features?.[0];
+      const id = hit?.properties["id"] as string | undefined;
+      this.hover(
+        hit && id ? { source: hit.source, ...(hit.sourceLayer ? { sourceLayer: hit.sourceLayer } : {}), id } : null,
+      );
     });
-    this.map.on("mouseleave", "stores", () => {
+    this.map.on("mouseleave", layer, () => {
       this.map.getCanvas().style.cursor = "";
       this.hover(null);
     });
   }
 
-  private hover(id: string | null): void {
-    for (const [store, hover] of [
-      [this.hovered, false],
-      [id, true],
-    ] as const) {
-      if (store !== null) this.map.setFeatureState({ source: SOURCES.stores, id: store }, { hover });
-    }
-    this.hovered = id;
+  private hover(store: Hovered | null): void {
+    if (this.hovered) this.map.setFeatureState(this.hovered, { hover: false });
+    if (store) this.map.setFeatureState(store, { hover: true });
+    this.hovered = store;
   }
+
+  private enterClusters(): void {
+    this.map.on("click", "clusters", (event) => {
+      this.map.easeTo({ center: event.lngLat, zoom: this.map.getZoom() + CLUSTER_STEP });
+    });
+    this.map.on("mouseenter", "clusters", () => (this.map.getCanvas().style.cursor = "zoom-in"));
+    this.map.on("mouseleave", "clusters", () => (this.map.getCanvas().style.cursor = ""));
+  }
+}
+
+/** Whom the base map is owed to, as text: what a setting says is never taken for markup. */
+function credit(words: string): HTMLElement {
+  const element = document.createElement("p");
+  element.className = "map-credit";
+  element.textContent = words;
+  return element;
 }
