@@ -28,8 +28,8 @@ _log = Log("sender")
 REMEMBERED: Final = 100_000
 """Entries remembered as settled, so that one whose acknowledgement Redis lost in a crash is not sent again."""
 GATHER_S: Final = 0.01
-"""How long the first waits for others: at 300 pushes a second one round trip for three of them. It adds to what a killed
-sender repeats no more than the answers of as many milliseconds, and a provider takes several times as long for one."""
+"""How long the first waits for others: at 300 pushes a second one round trip serves three. What a killed sender repeats
+grows by the answers of as many milliseconds; a provider takes several times as long for each."""
 PAUSE_S: Final = 0.5
 """The wait after Redis did not answer."""
 
