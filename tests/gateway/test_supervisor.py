@@ -32,7 +32,7 @@ class Team:
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         """One request on a connection of its own, so that any worker may get it."""
-        headers = {"Authorization": f"Bearer {self.key}", "Connection": "close"}
+        headers = {"Authorization": f"Bearer {self.key}"}
         async with (
             aiohttp.ClientSession() as session,
             session.request(method, self.url + path, json=body, headers=headers) as response,

@@ -82,6 +82,28 @@ async def test_a_failure_reaches_every_caller(
     assert intake.in_flight == 0
 
 
+@pytest.mark.parametrize("count", [1, LARGE])
+async def test_pings_that_could_not_be_handled_are_not_too_close_when_they_come_again(
+    http: Http, sizes: list[int], monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Spacing must not take for handled what a retry brings."""
+    context = http.gateway.context
+    intake = Intake(context.pipeline, context.metrics, 1000, user_min_interval_s=5)
+    pings = [ping(number) for number in range(count)]
+
+    async def unavailable(*_: object) -> None:
+        raise Unavailable("no Redis")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Pipeline, "handle", unavailable)
+        with pytest.raises(Unavailable):
+            await intake.take(pings, now_ms(), "k")
+    await intake.take(pings, now_ms(), "k")
+    assert sizes == [count]
+    await intake.take(pings, now_ms(), "k")
+    assert sizes == [count]
+
+
 async def test_a_caller_that_leaves_disturbs_nobody(intake: Intake, sizes: list[int]) -> None:
     leaving = asyncio.create_task(intake.take([ping(1)], 0, "k"))
     staying = asyncio.create_task(intake.take([ping(2)], 0, "k"))

@@ -297,6 +297,22 @@ def test_a_source_may_bring_its_own_map() -> None:
     assert reply("custom", report) == {"ok": True}
 
 
+def test_a_traccar_server_in_front_is_a_map_over_its_forwarded_positions() -> None:
+    """The map that docs/clients.md gives."""
+    fields = FieldMap(
+        user_id=("/device/uniqueId",), ts=("/position/fixTime",), lat=("/position/latitude",),
+        lon=("/position/longitude",), accuracy=("/position/accuracy",), speed=("/position/speed",),
+        speed_unit="knots", heading=("/position/course",),
+    )  # fmt: skip
+    position = {
+        "id": 0, "deviceId": 1, "protocol": "osmand", "fixTime": "2024-02-04T14:39:34.000+00:00", "valid": True,
+        "latitude": 60.1, "longitude": 24.9, "altitude": 3.0, "speed": 10.0, "course": 90.0, "accuracy": 0.0,
+    }  # fmt: skip
+    ping = only(read("custom", {"position": position, "device": {"uniqueId": "867"}}, fields=fields))
+    assert (ping.user_id, ping.at_ms, ping.accuracy_m) == ("867", 1_707_057_574_000, None)
+    assert ping.speed_mps == pytest.approx(5.14444)
+
+
 # --- what no client may do
 
 
