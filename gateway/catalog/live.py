@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from gateway.catalog.compiling import compile_changes
 from gateway.catalog.snapshot import Snapshot
@@ -23,6 +23,10 @@ _log = Log("catalog")
 
 POLL_S = 1.0
 """How long a lost notification may go unnoticed."""
+
+
+MANY = 5_000
+"""Documents of one change that would make the collector walk a large catalog, over and over, while it grows."""
 
 
 class LiveCatalog:
@@ -58,7 +62,9 @@ class LiveCatalog:
         """Bring the snapshot to the newest version now: a writer sees its own change without waiting for the news."""
         async with self._refreshing:
             changes = await self._store.catalog.changes_since(self.current.version)
-            if changes.version != self.current.version:
+            if changes.version == self.current.version:
+                return
+            with _uncollected(is_many=len(changes.documents) >= MANY):
                 self._swap(await asyncio.to_thread(compile_changes, self.current, changes, self._policy))
 
     def _swap(self, snapshot: Snapshot) -> None:
@@ -77,3 +83,20 @@ class LiveCatalog:
             except GeopushError as error:
                 _log.warning("catalog cannot be followed", code=error.code, detail=error.detail)
                 await asyncio.sleep(POLL_S)
+
+
+@contextlib.contextmanager
+def _uncollected(*, is_many: bool) -> Iterator[None]:
+    """Without garbage collections while many lasting objects are made; afterwards none will ever walk them.
+
+    Each would stop every ping for as long as it walks. What is replaced later is freed all the same: it has no cycles.
+    """
+    if not is_many:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -178,18 +178,19 @@ class Catalog:
         if not version < present <= version + MAX_CATCH_UP:
             return await self.load_all()
         stored = await self._connection.mget([keys.changes(v) for v in range(version + 1, present + 1)])
-        newest: dict[tuple[Kind, str], str] = {}
+        newest: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
         try:
             for number, one in enumerate(stored, version + 1):
                 async for part in read_changes(self._connection, number, one):
                     for kind, document_id, _, pointer in part:
-                        newest[KINDS[kind - 1], document_id] = pointer
+                        newest[KINDS[kind - 1]][document_id] = pointer
         except Forgotten:
             return await self.load_all()
-        documents = await self.load([(kind, document_id, p) for (kind, document_id), p in newest.items() if p])
-        if len(documents) != sum(map(bool, newest.values())):
+        put = [(kind, id_, pointer) for kind, moved in newest.items() for id_, pointer in moved.items() if pointer]
+        documents = await self.load(put)
+        if len(documents) != len(put):
             return await self.load_all()
-        removed = tuple(changed for changed, pointer in newest.items() if not pointer)
+        removed = tuple((kind, id_) for kind, moved in newest.items() for id_, pointer in moved.items() if not pointer)
         return CatalogChanges(version=present, is_complete=False, documents=tuple(documents), removed=removed)
 
     @contextlib.asynccontextmanager

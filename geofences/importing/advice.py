@@ -64,14 +64,15 @@ def _overlaps(shapes: Sequence[Shape], geofences: Sequence[Geofence]) -> Iterato
     flat: Any = np.array([_outline(shape) for shape in shapes], dtype=object)
     if len(flat) < 2:
         return
-    tree = shapely.STRtree(flat)
-    one, other = tree.query(flat, predicate="intersects")
-    pairs = np.flatnonzero(one != other)[:_MAX_PAIRS]
-    one, other = one[pairs], other[pairs]
-    areas = shapely.area(flat)
+    one, other = shapely.STRtree(flat).query(flat)
+    areas, boxes = shapely.area(flat), shapely.bounds(flat)
     # the smaller of two lies in the larger; of equals the later in the earlier
     is_within = (areas[one] < areas[other]) | ((areas[one] == areas[other]) & (one > other))
     one, other = one[is_within], other[is_within]
+    # what two shapes share lies in what their boxes share, which is quickly measured
+    sides = np.minimum(boxes[one, 2:], boxes[other, 2:]) - np.maximum(boxes[one, :2], boxes[other, :2])
+    may_overlap = np.flatnonzero(sides.prod(axis=1) > OVERLAP_RATIO * areas[one])[:_MAX_PAIRS]
+    one, other = one[may_overlap], other[may_overlap]
     ratios = shapely.area(shapely.intersection(flat[one], flat[other])) / areas[one]
     told: set[int] = set()
     for at, by, ratio in zip(one.tolist(), other.tolist(), ratios.tolist(), strict=True):
