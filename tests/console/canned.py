@@ -68,7 +68,8 @@ class CannedGateway:
         app.router.add_get("/v1/geofences", self._list("stores"))
         app.router.add_get("/v1/offers", self._list("offers"))
         app.router.add_get("/v1/activity", self._activity)
-        app.router.add_get("/v1/pushes/{push_id}/decision", self._decision)
+        app.router.add_get("/v1/pushes/{decision_id}/decision", self._decision)
+        app.router.add_get("/v1/decisions/{decision_id}", self._decision)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -128,9 +129,9 @@ class CannedGateway:
         return response
 
     async def _decision(self, request: web.Request) -> web.Response:
-        if request.match_info["push_id"] not in self.decisions:
+        if request.match_info["decision_id"] not in self.decisions:
             return problem(404, "not_found", "Not found", "no trace is kept of a push of this id")
-        return web.json_response(self.decisions[request.match_info["push_id"]])
+        return web.json_response(self.decisions[request.match_info["decision_id"]])
 
     def _refused(self, request: web.Request) -> web.Response | None:
         if not self.is_open:

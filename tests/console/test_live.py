@@ -179,6 +179,24 @@ async def test_push_opens_the_decision_behind_it(page: Page, canned: CannedGatew
     await expect(page.get_by_role("listitem")).to_have_count(1)
 
 
+async def test_refusal_opens_the_decision_behind_it(page: Page, canned: CannedGateway) -> None:
+    """Choosing what was held back shows the whole decision, with every gate's verdict."""
+    store = canned.stores[1]["id"]
+    verdicts = [
+        {"gate": "consent", "passed": True},
+        {"gate": "active", "passed": False, "rule": "weekly", "would_pass": "after Mon 10:30"},
+    ]
+    candidate = {"offer_id": "cafe-lunch", "geofence_id": store, "verdicts": verdicts, "refused_by": "active"}
+    canned.decisions["d1"] = {"at_ms": 1, "push_ids": [], "candidates": [candidate]}
+    await open_live(page, canned)
+    canned.tell(refusal(canned, decision_id="d1"))
+    await page.get_by_role("listitem").get_by_role("button").click()
+    trace = page.get_by_role("article", name="Why no push was sent")
+    await expect(trace).to_contain_text("Lunch at the cafés")
+    await trace.locator("summary").click()
+    await expect(trace.get_by_role("row").filter(has_text="Consent")).to_be_visible()
+
+
 async def test_decision_that_was_forgotten_says_so(page: Page, canned: CannedGateway) -> None:
     """Traces are kept for some days only; a push without one says that."""
     await open_live(page, canned)

@@ -82,6 +82,8 @@ export interface TransitionEvent {
 
 export interface DecisionEvent extends Verdict {
   type: "decision";
+  /** Opens the whole trace, and names nobody. */
+  decision_id?: string;
   at_ms: number;
   user: string;
   offer_id: string;

@@ -8,10 +8,10 @@ import { Icon } from "../shell/icon";
 import { Trouble } from "../ui/empty";
 import { NoDecisions, NoStores } from "./lessons";
 import { linesOf, type PushLine, type RefusalLine } from "./lines";
-import { chosenStore, feed, type FeedItem, openedPush, stream } from "./state";
+import { chosenStore, feed, type FeedItem, opened, stream } from "./state";
 import { PushCard } from "./push-card";
 import { StoreCard } from "./store-card";
-import { Trace } from "./trace";
+import { idOf, Trace } from "./trace";
 import { gateName, reason } from "../decisions/words";
 
 type Filter = "all" | "push" | "refusal";
@@ -57,8 +57,8 @@ export function FeedPanel() {
           <Icon name={held.value === null ? "pause" : "play"} /> {held.value === null ? "Hold" : "Run"}
         </button>
       </header>
-      {openedPush.value ? (
-        <Trace key={openedPush.value.push_id} push={openedPush.value} />
+      {opened.value ? (
+        <Trace key={idOf(opened.value)} event={opened.value} />
       ) : (
         <>
           <StoreCard />
@@ -88,7 +88,7 @@ function Items() {
 function Push({ line: { event } }: { line: PushLine }) {
   const open = (): void => {
     chosenStore.value = event.geofence_id;
-    openedPush.value = event;
+    opened.value = event;
   };
   return (
     <button class="push" type="button" onClick={open}>
@@ -98,8 +98,12 @@ function Push({ line: { event } }: { line: PushLine }) {
 }
 
 function Refusal({ line: { event, times, stores, offers } }: { line: RefusalLine }) {
+  const open = (): void => {
+    chosenStore.value = event.geofence_id;
+    if (event.decision_id) opened.value = event;
+  };
   return (
-    <button class="refusal" type="button" onClick={() => (chosenStore.value = event.geofence_id)}>
+    <button class="refusal" type="button" onClick={open}>
       <span class="refusal-top">
         <b>{gateName(event.gate ?? "unknown")}</b>
         {times > 1 && <span class="times">{times} times</span>}

@@ -9,10 +9,10 @@ import { MapStage } from "../map/stage";
 import type { MapView } from "../map/view";
 import { CountersPanel } from "./counters";
 import { FeedPanel } from "./feed";
-import { cells, chosenStore, entered, moment, openedPush } from "./state";
+import { cells, chosenStore, entered, moment, opened } from "./state";
 
 export function LivePage() {
-  useEffect(() => () => void (chosenStore.value = openedPush.value = null), []);
+  useEffect(() => () => void (chosenStore.value = opened.value = null), []);
   return (
     <div class="stage">
       <MapStage label="Map of stores and users present" connect={connect} />
@@ -24,7 +24,7 @@ export function LivePage() {
 
 function connect(view: MapView): () => void {
   view.onChoose((id) => {
-    openedPush.value = null;
+    opened.value = null;
     chosenStore.value = id;
   });
   const stops = [

@@ -50,8 +50,8 @@ export const traffic = signal<Traffic>(NO_TRAFFIC);
 export const cells = signal<Readonly<Record<string, number>>>({});
 /** The store whose events are looked at, chosen on the map or in the feed. */
 export const chosenStore = signal<string | null>(null);
-/** The push whose decision is being read. */
-export const openedPush = signal<DeliveryEvent | null>(null);
+/** The push, or what was held back, whose decision is being read. */
+export const opened = signal<DeliveryEvent | DecisionEvent | null>(null);
 /** The pushes and refusals of the last moment, for the map to mark. */
 export const moment = signal<readonly FeedItem[]>([]);
 

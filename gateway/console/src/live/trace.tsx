@@ -1,37 +1,41 @@
-// Why a push was sent: the decision behind it, with the other offers that it was chosen from.
+// Why a push was sent or held back: the decision behind it, with all the offers that it was made among.
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { call, Problem } from "../api/client";
-import type { DecisionTrace, DeliveryEvent } from "../api/types";
+import { attempted, call, Problem } from "../api/client";
+import type { DecisionEvent, DecisionTrace, DeliveryEvent } from "../api/types";
 import { CandidateItem, happened } from "../decisions/candidate";
 import { Icon } from "../shell/icon";
-import { chosenStore, openedPush } from "./state";
+import { chosenStore, opened } from "./state";
 import { PushCard } from "./push-card";
 
-export function Trace({ push }: { push: DeliveryEvent }) {
+export function idOf(event: DeliveryEvent | DecisionEvent): string {
+  return event.type === "delivery" ? event.push_id : (event.decision_id ?? "");
+}
+
+export function Trace({ event }: { event: DeliveryEvent | DecisionEvent }) {
   const found = useSignal<DecisionTrace | Problem | null>(null);
+  const isPush = event.type === "delivery";
+  const id = encodeURIComponent(idOf(event));
   useEffect(() => {
-    call<DecisionTrace>(`/v1/pushes/${encodeURIComponent(push.push_id)}/decision`).then(
-      ({ body }) => (found.value = body),
-      (error: unknown) => {
-        if (!(error instanceof Problem)) throw error;
-        found.value = error;
-      },
-    );
+    const address = isPush ? `/v1/pushes/${id}/decision` : `/v1/decisions/${id}`;
+    void attempted(async () => (await call<DecisionTrace>(address)).body).then((answer) => (found.value = answer));
   }, []);
   return (
-    <article class="trace" aria-label="Why this push was sent">
+    <article class="trace" aria-label={isPush ? "Why this push was sent" : "Why no push was sent"}>
       <header class="trace-head">
-        <h2>Why this push</h2>
+        <h2>{isPush ? "Why this push" : "Why no push"}</h2>
         <button class="plain" type="button" aria-label="Back to the feed" onClick={back}>
           <Icon name="close" />
         </button>
       </header>
       <div class="items" tabIndex={0} role="group" aria-label="Decision">
-        <div class="push">
-          <PushCard event={push} />
-        </div>
+        {event.type === "delivery" && (
+          <div class="push">
+            <PushCard event={event} />
+          </div>
+        )}
+        {found.value === null && <p class="hint">Looking it up…</p>}
         {found.value instanceof Problem && <p class="hint">{found.value.detail}</p>}
         {found.value && !(found.value instanceof Problem) && <Decision trace={found.value} />}
       </div>
@@ -58,6 +62,6 @@ function Decision({ trace: { candidates } }: { trace: DecisionTrace }) {
 }
 
 function back(): void {
-  openedPush.value = null;
+  opened.value = null;
   chosenStore.value = null;
 }

@@ -9,6 +9,8 @@ import { count, words } from "../format";
 import { csv, download } from "../ui/download";
 import { Empty, Trouble } from "../ui/empty";
 import { DayChart } from "./chart";
+import { ConclusionsCard } from "./conclusions";
+import { GroupChart } from "./groups";
 import {
   choose,
   chosen,
@@ -120,7 +122,8 @@ function Shown({ report: shown }: { report: Report }) {
         </div>
       </header>
       <Steps funnel={shown.total} />
-      {split.value === "day" && <DayChart report={shown} />}
+      {shown.conclusions && <ConclusionsCard conclusions={shown.conclusions} />}
+      {split.value === "day" ? <DayChart report={shown} /> : <GroupChart report={shown} named={named} />}
       <Table report={shown} />
     </>
   );

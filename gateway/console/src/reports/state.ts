@@ -30,6 +30,21 @@ export interface Report {
   last_day: string;
   total: Funnel;
   rows: Row[];
+  conclusions?: Conclusions;
+}
+
+/** An estimate and the range that holds the true value 19 times in 20. */
+export interface Interval {
+  estimate: number;
+  low: number;
+  high: number;
+}
+
+export interface Conclusions {
+  rates: Record<"opened" | "converted" | "opted_out", Interval | null>;
+  lift: Interval | null;
+  alarms: string[];
+  winner: string | null;
 }
 
 export type Split = "day" | "variant" | "geofence";
