@@ -106,7 +106,7 @@ class ExpressConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It reads again."""
         self._is_stuck = False
-        if self.answering is None:
+        if self.answering is None and not self._transport.is_closing():
             self._go_on()
 
     def _serve(self, data: bytes) -> None:
@@ -148,9 +148,10 @@ class ExpressConnection(asyncio.Protocol):
         """Answer the first request of the buffer, ``size`` bytes long, once that is possible."""
         answer = await coming
         self.answering = None
+        if self._transport.is_closing():
+            return
         if answer is None:
-            if not self._transport.is_closing():
-                self._pass_on(self._buffer)
+            self._pass_on(self._buffer)
             return
         self._transport.write(answer)
         self._buffer = self._buffer[size:]
@@ -160,7 +161,7 @@ class ExpressConnection(asyncio.Protocol):
     def _go_on(self) -> None:
         if self._is_leaving:
             self._transport.close()
-        elif not self._transport.is_closing():
+        else:
             self._read_on()
             self._serve(self._buffer)
 
@@ -177,12 +178,14 @@ class ExpressConnection(asyncio.Protocol):
         protocol = express.other()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+        if self._is_stuck:
+            protocol.pause_writing()
         self._read_on()
         protocol.data_received(data)
 
     def sweep(self) -> None:
         """Close what is idle for long; leave to aiohttp what arrives too slowly."""
-        if self.answering is not None:
+        if self.answering is not None or self._transport.is_closing():
             return
         self._quiet_sweeps += 1
         if self._buffer and self._quiet_sweeps > SLOW_SWEEPS and not self._is_stuck:

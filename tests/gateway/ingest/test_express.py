@@ -279,6 +279,19 @@ async def test_what_is_sent_far_ahead_is_not_kept_in_memory(connect: Any) -> Non
     assert sink.written == [b"1"] * 3
 
 
+@pytest.mark.parametrize("answer", [b"!", None])
+async def test_who_left_before_the_answer_is_written_nothing(connect: Any, answer: bytes | None) -> None:
+    coming: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+    connection, sink = connect(lambda *_: coming)
+    connection.data_received(REQUEST)
+    sink.close()
+    connection.connection_lost(None)
+    task = connection.answering
+    coming.set_result(answer)
+    await task
+    assert (sink.written, sink.protocol) == ([], None)
+
+
 async def test_idle_connections_are_closed_and_slow_requests_left_to_aiohttp(connect: Any) -> None:
     idle, idle_sink = connect()
     slow, slow_sink = connect()
