@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.clock import EARLIEST_MS, LATEST_MS, now_ms
-from gateway.errors import BadRequest, Forbidden, TooLarge
+from gateway.errors import BadRequest, Forbidden, InvalidDocument, TooLarge
 from gateway.ingest.decode import NDJSON_TYPES, Rejected
 from gateway.store import Store
 from gateway.store.behaviour import Event, Recorded
@@ -22,7 +22,7 @@ from gateway.web.auth import IDENTITY, Identity
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer
-from gateway.web.faults import fault_of
+from gateway.web.faults import fault_of, refuse_huge_integers
 from gateway.web.operations import operation
 from gateway.web.permissions import Permission
 
@@ -111,6 +111,7 @@ def _decoded(
                 rejected.append(Rejected(index, "malformed", f"this line is not JSON: {document}"))
                 continue
             event = msgspec.convert(document, EventDocument)
+            refuse_huge_integers(event.properties, "/properties")
             identity.speak_for(event.user_id)
             if event.name in OUTCOMES and event.push_id is None:
                 rejected.append(Rejected(index, "missing_field", f"{event.name} needs the push_id of its push"))
@@ -121,6 +122,8 @@ def _decoded(
             rejected.append(
                 Rejected(index, fault.code, f"{fault.pointer}: {fault.detail}" if fault.pointer else fault.detail)
             )
+        except InvalidDocument as error:
+            rejected.append(Rejected(index, "out_of_range", f"{error.pointer}: {error.detail}"))
         except Forbidden as error:
             rejected.append(Rejected(index, error.code, error.detail))
     return told, rejected

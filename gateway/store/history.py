@@ -53,7 +53,9 @@ class History:
 
     async def versions(self, *, before: int | None = None, limit: int = 50) -> list[Version]:
         """Versions, newest first, those before ``before``."""
-        newest = await self._catalog.version() if before is None else before - 1
+        newest = await self._catalog.version()
+        if before is not None:
+            newest = min(newest, before - 1)
         wanted = range(newest, max(0, newest - limit), -1)
         stored = await self._connection.mget([keys.changes(version) for version in wanted])
         return [
@@ -122,8 +124,10 @@ class History:
                 await self._connection.call("HDEL", keys.CATALOG_STAGED, upload)
 
     async def _differences(self, older: int, newer: int) -> dict[tuple[Kind, str], tuple[Pointer, Pointer]]:
-        if not 0 <= older <= newer:
+        if not 0 <= older <= newer <= await self._catalog.version():
             raise NotFound(f"there is no catalog version {older} before {newer}")
+        if older < int(await self._connection.call("GET", keys.CATALOG_FORGOTTEN) or 0):
+            raise NotFound(_too_long_ago(older))
         stored = await self._connection.mget([keys.changes(version) for version in range(older + 1, newer + 1)])
         found: dict[tuple[Kind, str], tuple[Pointer, Pointer]] = {}
         try:
@@ -133,9 +137,12 @@ class History:
                         name = KINDS[kind - 1], document_id
                         found[name] = (found[name][0] if name in found else before, after)
         except Forgotten:
-            detail = f"catalog version {older} is too long ago; the latest {KEPT_VERSIONS} are kept"
-            raise NotFound(detail) from None
+            raise NotFound(_too_long_ago(older)) from None
         return {name: (before, after) for name, (before, after) in found.items() if before != after}
+
+
+def _too_long_ago(version: int) -> str:
+    return f"catalog version {version} is too long ago; the latest {KEPT_VERSIONS} are kept"
 
 
 def _version(pointer: Pointer) -> int | None:

@@ -19,6 +19,9 @@ from rules import strict
 
 T = TypeVar("T")
 
+_MANY_DIGITS = re.compile(rb"\d{19}")
+"""As many as the least integer of more than 64 bits has: only such a body is looked through for one."""
+
 _PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
 _MEMBER = re.compile(r"(?P<kind>missing required|contains unknown) field `(?P<name>.*?)`")
@@ -73,7 +76,7 @@ def escape(name: str) -> str:
 def decode_document(body: bytes, kind: type[T]) -> T:
     """The JSON document as a ``kind``. Raises BadRequest if it is not JSON, InvalidDocument with every fault."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        document = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:
         try:
             return strict.decode(body, kind)
@@ -81,6 +84,26 @@ def decode_document(body: bytes, kind: type[T]) -> T:
             raise refused(found) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(body, error) from None
+    if _MANY_DIGITS.search(body):
+        refuse_huge_integers(msgspec.json.decode(body))
+    return document
+
+
+def refuse_huge_integers(document: Any, pointer: str = "") -> None:
+    """Raise InvalidDocument for an integer of more than 64 bits, which free members could hold and no store can.
+
+    ``pointer`` is where ``document`` stands.
+    """
+    left: list[tuple[Any, str]] = [(document, pointer)]
+    while left:
+        value, pointer = left.pop()
+        if isinstance(value, dict):
+            left += [(member, f"{pointer}/{escape(name)}") for name, member in value.items()]
+        elif isinstance(value, list):
+            left += [(member, f"{pointer}/{place}") for place, member in enumerate(value)]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+            fault = Fault("out_of_range", "an integer has at most 64 bits here; send it as text", pointer)
+            raise InvalidDocument(fault.detail, errors=[msgspec.to_builtins(fault)], pointer=pointer)
 
 
 def refused(found: strict.DocumentErrors) -> InvalidDocument:

@@ -115,11 +115,17 @@ def _described(op: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str,
         "security": [] if op.needs is None else [{"key": []}, {"session": []}],
     }
     if op.body is not None:
-        content: dict[str, Any] = {"schema": schema_of[id(op.body)]}
-        if op.example is not None:
-            content["example"] = op.example
-        described["requestBody"] = {"required": True, "content": dict.fromkeys(op.content_types, content)}
+        content = {kind: _content(op, kind, schema_of) for kind in op.content_types}
+        described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _content(op: Operation, media_type: str, schema_of: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """A body of one media type: JSON by its type, text as text, and files of others as whatever they are."""
+    if "json" not in media_type:
+        return {"schema": {"type": "string"}} if media_type.startswith("text/") else {}
+    content: dict[str, Any] = {"schema": schema_of[id(op.body)]}
+    return content if op.example is None else content | {"example": op.example}
 
 
 def _answer(op: Operation, schema_of: dict[int, dict[str, Any]], status: int) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from geofences.model import Circle, Geofence, LatLng, Shape
 
 _MEMBERS = {"type", "id", "geometry", "properties", "bbox"}
 _COORDINATES = "/geometry/coordinates"
+_WIDE = {int, list, dict}
+"""Types that can hold an integer of any size."""
 _LINE_TYPES = ("ndjson", "geojsonl", "geo+json-seq", "jsonlines", "x-jsonl", "jsonl")
 STRAY = FeatureError(
     "swapped_axes",
@@ -122,6 +124,7 @@ def _parse(doc: object, limits: Limits, geofence_id: str | None) -> Geofence:
         properties = {}
     if not isinstance(properties, Mapping):
         raise Refused("invalid_properties", "properties is an object or null", "/properties")
+    _refuse_huge_integers(properties)
     shape = _shape(doc.get("geometry"), properties, limits)
     return Geofence(
         id=_id(doc.get("id"), limits, geofence_id),
@@ -131,6 +134,19 @@ def _parse(doc: object, limits: Limits, geofence_id: str | None) -> Geofence:
         area_radius_m=_area_radius_m(shape, limits),
         priority=_priority(properties.get("priority")),
     )
+
+
+def _refuse_huge_integers(properties: Mapping[str, object]) -> None:
+    """Raise Refused for an integer of more than 64 bits, which is JSON and which no store can hold."""
+    left: list[tuple[object, str]] = [(properties, "/properties")]
+    while left:
+        value, pointer = left.pop()
+        if isinstance(value, Mapping):
+            left += [(member, pointer + _pointer(str(name))) for name, member in value.items() if type(member) in _WIDE]
+        elif isinstance(value, list):
+            left += [(member, f"{pointer}/{place}") for place, member in enumerate(value) if type(member) in _WIDE]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise Refused("out_of_range", "an integer has at most 64 bits; write it as text", pointer)
 
 
 def _pointer(member: str) -> str:

@@ -32,3 +32,12 @@ async def test_a_body_that_is_no_json_is_refused_whole(http: Http) -> None:
     """There is no event to tell apart."""
     status, told = await http.call("POST", "/v1/events", data=b"[{", headers={"Content-Type": "application/json"})
     assert (status, told["code"]) == (400, "bad_request")
+
+
+async def test_an_integer_that_no_store_can_hold_is_refused_with_its_place_and_the_others_are_kept(http: Http) -> None:
+    await http.call("PUT", "/v1/users/u1", {"consent": {"profiling": True}})
+    events = [{"user_id": "u1", "name": "viewed", "properties": {"n": n}} for n in (2**64, 7)]
+    status, told = await http.call("POST", "/v1/events", events)
+    assert (status, told["accepted"]) == (202, 1)
+    (refused,) = told["rejected"]
+    assert (refused["index"], refused["code"], refused["detail"][:14]) == (0, "out_of_range", "/properties/n:")

@@ -55,6 +55,8 @@ async def test_a_rollback_brings_back_what_was_and_can_be_undone(http: Http) -> 
         ("POST", "/v1/catalog/rollback", {"version": -1}, 422),
         ("GET", "/v1/catalog/diff", None, 400),
         ("GET", "/v1/catalog/diff?older=9&newer=1", None, 404),
+        ("GET", "/v1/catalog/diff?older=0&newer=999999999999999", None, 404),
+        ("GET", "/v1/catalog/versions/999999999999999/offers/none", None, 404),
         ("GET", "/v1/catalog/versions/1/geofences/none", None, 404),
         ("GET", "/v1/catalog/versions/1/gossip/none", None, 404),
     ],

@@ -72,6 +72,20 @@ async def test_a_rollback_is_a_new_version_that_equals_the_old(store: Store) -> 
     assert await store.history.rollback(7, at_ms=8, author="carl") == 7, "nothing to change is no version"
 
 
+async def test_a_version_that_never_was_or_is_long_gone_costs_nothing_to_ask_for(store: Store) -> None:
+    """Two numbers far apart are refused before a single version between them is read."""
+    await eventful(store)
+    with pytest.raises(NotFound, match="there is no catalog version"):
+        await store.history.diff(0, 10**15)
+    await store.connection.call("SET", "gp:{catalog}:version", 10**15)
+    await store.connection.call("SET", "gp:{catalog}:forgotten", 10**15 - 500)
+    with pytest.raises(NotFound, match="is too long ago"):
+        await store.history.diff(0, 10**15)
+    with pytest.raises(NotFound, match="is too long ago"):
+        await store.history.document(Kind.OFFER, "o1", 5)
+    assert await store.history.versions(before=10**18, limit=5) == []
+
+
 async def test_forgotten_versions_leave_no_body_and_do_not_harm_the_present(store: Store) -> None:
     await eventful(store)
     await store.history.rollback(2, at_ms=6, author="carl")

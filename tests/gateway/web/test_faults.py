@@ -1,6 +1,6 @@
 """Findings as pointer, code and advice."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -63,3 +63,18 @@ def test_a_document_is_answered_with_all_its_faults() -> None:
 def test_what_is_not_json_is_told_where_it_breaks(body: bytes, said: str) -> None:
     with pytest.raises((BadRequest, InvalidDocument), match=said):
         decode_object(body)
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**40])
+def test_an_integer_that_no_store_can_hold_is_refused_where_it_stands(number: int) -> None:
+    body = b'{"attributes": {"a/b": [1, {"n": %d}]}}' % number
+    with pytest.raises(InvalidDocument) as refused:
+        decode_document(body, dict[str, Any])
+    assert refused.value.pointer == "/attributes/a~1b/1/n"
+    assert refused.value.extra["errors"][0]["code"] == "out_of_range"
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, -(2**63), 1e300])
+def test_a_large_number_that_fits_and_digits_in_text_are_taken(number: float) -> None:
+    body = b'{"n": %b, "text": "12345678901234567890123"}' % str(number).encode()
+    assert decode_document(body, dict[str, Any])["n"] == number

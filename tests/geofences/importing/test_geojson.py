@@ -92,6 +92,8 @@ BAD: list[tuple[object, str, str]] = [
     (feature(properties=[]), "invalid_properties", "/properties"),
     (feature(properties={"tags": "food"}), "invalid_tags", "/properties/tags"),
     (feature(properties={"priority": "high"}), "invalid_priority", "/properties/priority"),
+    (feature(properties={"a/b": [{"n": 2**64}]}), "out_of_range", "/properties/a~1b/0/n"),
+    (feature(properties={"priority": -(10**400)}), "out_of_range", "/properties/priority"),
     (feature() | {"geometry": None}, "missing_geometry", "/geometry"),
     (feature([]), "invalid_geometry", "/geometry"),
     (feature({"type": "LineString", "coordinates": SQUARE}), "unsupported_geometry", "/geometry/type"),
