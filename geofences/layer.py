@@ -29,8 +29,8 @@ _RANGES_AT_ONCE: Final = 1 << 19
 _SAMPLED: Final = 16
 """Every how manieth range is asked where to part the line."""
 
-_ENTRIES_AT_ONCE: Final = 1 << 14
-"""Geofences whose coverings are read together: some 20 MB on the way."""
+_ENTRIES_AT_ONCE: Final = 1 << 11
+"""Geofences whose coverings are read together: few, so that what they leave is soon filled by the next ones."""
 
 _END: Final = 1 << 62
 """Past every key."""
