@@ -4,12 +4,15 @@ import asyncio
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.gateway.conftest import Http
 from tests.gateway.ops.test_geofences import circle
+
+FILES = Path(__file__).parents[2] / "data" / "imports"
 
 
 def collection(*features: dict[str, Any]) -> bytes:
@@ -133,3 +136,70 @@ async def test_one_import_runs_at_a_time_and_unknown_jobs_are_not_found(http: Ht
     second = await http.call("POST", "/v1/imports", data=collection(*features))
     assert (first[0], second[0]) == (202, 503)
     assert (await http.call("GET", "/v1/imports/none"))[0] == 404
+
+
+async def rows_of(http: Http, job: dict[str, Any], table: str) -> list[dict[str, str]]:
+    async with http.request("GET", f"/v1/imports/{job['job_id']}/{table}.csv") as answer:
+        assert answer.status == 200
+        return list(csv.DictReader(io.StringIO(await answer.text())))
+
+
+async def test_repairs_are_told_with_their_areas_and_shown_before_and_after(http: Http) -> None:
+    job = await run(http, (FILES / "messy.geojson").read_bytes(), "dry_run=true&partial=true")
+    assert (job["state"], job["format"], job["failed"], job["total"]) == ("done", "geojson", 3, 15)
+    assert job["repaired"] == {
+        "bow_tie": 1, "unclosed_ring": 1, "spike": 1, "orientation": 1, "duplicate_vertices": 1, "swapped_axes": 2,
+        "reprojected": 1,
+    }  # fmt: skip
+    (bow_tie,) = [repair for repair in job["repairs"] if repair["code"] == "bow_tie"]
+    assert (bow_tie["id"], bow_tie["index"], bow_tie["before"]["type"]) == ("bow-tie", 3, "Polygon")
+    assert bow_tie["after"]["type"] == "MultiPolygon"
+    assert job["warned"]["small_radius"] == 1
+    assert (await rows_of(http, job, "repairs"))[0].keys() >= {"index", "id", "code", "area_before_m2", "change_ratio"}
+    assert {row["code"] for row in await rows_of(http, job, "warnings")} == set(job["warned"])
+    assert len(await rows_of(http, job, "errors")) == 3
+    assert await ids(http) == []
+
+
+async def test_without_repairs_a_file_that_needs_them_is_refused(http: Http) -> None:
+    unclosed = {
+        "type": "Feature", "id": "a", "properties": {},
+        "geometry": {"type": "Polygon", "coordinates": [[[24, 60], [24.1, 60], [24.1, 60.1]]]},
+    }  # fmt: skip
+    job = await run(http, collection(unclosed), "repair=false")
+    assert (job["state"], job["errors"][0]["code"], job["repairs"]) == ("refused", "unclosed_ring", [])
+    assert (await run(http, collection(unclosed)))["state"] == "done"
+    status, _ = await http.call("PUT", "/v1/geofences/b", unclosed | {"id": "b"})
+    assert status == 422, "a document that is put by hand is never changed"
+
+
+async def test_what_is_there_tells_that_a_whole_file_is_swapped(http: Http) -> None:
+    await run(http, collection(circle("a", 24, 60)))
+    job = await run(http, collection(circle("b", 60.1, 24.1)))
+    assert job["repaired"] == {"swapped_axes": 1}
+    assert (await http.call("GET", "/v1/geofences/b"))[1]["geometry"]["coordinates"] == [24.1, 60.1]
+
+
+@pytest.mark.parametrize("name", ["stores.shp.zip", "stores.gpkg", "stores.fgb", "stores.kmz"])
+async def test_binary_files_are_known_by_content_whatever_type_is_claimed(http: Http, name: str) -> None:
+    job = await run(http, (FILES / name).read_bytes(), "", "text/csv")
+    assert (job["state"], sorted(await ids(http))) == ("done", ["kallio", "kamppi"])
+
+
+async def test_a_table_holds_no_formula_and_there_are_three(http: Http) -> None:
+    job = await run(http, collection(circle("=HYPERLINK(1)", 24, 60), circle("=HYPERLINK(1)", 24, 60)))
+    job = await run(http, collection(circle("=1+1", 24, 60) | {"properties": {"radius_m": 5}}))
+    assert {row["id"] for row in await rows_of(http, job, "warnings")} == {"'=1+1"}
+    assert (await http.call("GET", f"/v1/imports/{job['job_id']}/secrets.csv"))[0] == 404
+
+
+async def test_a_large_import_is_one_version_and_can_be_taken_back(http: Http) -> None:
+    features = [circle(f"g{i:04}", 24 + i / 1000, 60) for i in range(1200)]
+    job = await run(http, collection(*features))
+    _, versions = await http.call("GET", "/v1/catalog/versions")
+    assert (versions["items"][0]["version"], versions["items"][0]["changes"]) == (job["version"], 1200)
+    job = await run(http, collection(circle("other", 25, 60)), "mode=replace")
+    assert (job["difference"]["added"], job["difference"]["removed"]) == (1, 1200)
+    status, _ = await http.call("POST", "/v1/catalog/rollback", {"version": job["version"] - 1})
+    assert status == 200
+    assert len(await ids(http)) == 100
