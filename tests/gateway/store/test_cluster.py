@@ -22,6 +22,7 @@ from gateway.store.presence import PresenceChange
 from tests.gateway.store.test_claims import NOW, candidate, gap, request
 from tests.gateway.store.test_erasure import live
 from tests.gateway.store.test_presence import inside, until
+from tests.gateway.store.test_traffic import AT_MS, DAY_MS, DAYS, entered
 
 SLOTS = 16384
 
@@ -144,3 +145,15 @@ async def test_a_user_is_erased_wherever_his_keys_lie(clustered: Store) -> None:
     assert (await clustered.profiles.export("cluster-ann"))["push_outcomes"]
     assert await clustered.profiles.delete("cluster-ann")
     assert (await clustered.profiles.load_shoppers(["cluster-ann"]))["cluster-ann"].erased
+
+
+async def test_traffic_of_many_geofences_is_joined_in_one_slot(clustered: Store) -> None:
+    """Sketches of all geofences and days share a slot: unions over both are one command each."""
+    clustered.traffic.note([entered(f"user-{number}", f"s{number % 300}") for number in range(600)], [])
+    clustered.traffic.note([entered("user-0", "s0", AT_MS + DAY_MS)], [])
+    await clustered.traffic.flush()
+    footfall = await clustered.traffic.footfall([f"s{number}" for number in range(300)], DAYS, [DAYS])
+    assert footfall.by_span[0] == pytest.approx(600, rel=0.03)
+    assert footfall.by_day[1] == 1
+    assert sum((await clustered.traffic.hours(DAYS))[0]) == 600
+    assert await clustered.traffic.first_day(DAYS) == DAYS[0]
