@@ -21,7 +21,7 @@ from shapely import MultiPolygon, Polygon
 
 from geofences.geodesy import M_PER_DEG
 from geofences.importing.limits import Refused
-from geofences.importing.rings import Position, Ring
+from geofences.importing.rings import LARGEST, Position, Ring
 
 Polygons = list[list[Ring]]
 
@@ -123,7 +123,7 @@ def _read_ring(raw: object) -> Ring:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _swapped_point(raw: object) -> tuple[dict[str, Any], list[Repair]]:

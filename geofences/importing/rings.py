@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from itertools import pairwise
+from typing import Final
 
 import shapely
 from shapely import MultiPolygon, Polygon
@@ -21,6 +23,10 @@ from geofences.importing.limits import Refused
 
 Position = tuple[float, float]
 Ring = list[Position]
+
+LARGEST: Final = sys.float_info.max
+"""Beyond it, integers of JSON are as little finite as infinity; NaN is never within."""
+
 
 _INVALID = re.compile(r"(?P<reason>[^\[]+)(\[(?P<where>[^\]]*)\])?")
 
@@ -33,7 +39,7 @@ def read_position(raw: object, pointer: str) -> Position:
     for i, degrees in enumerate((lng, lat)):
         if not isinstance(degrees, int | float) or isinstance(degrees, bool):
             raise Refused("invalid_position", "longitude and latitude are numbers", f"{pointer}/{i}")
-        if not math.isfinite(degrees):
+        if not abs(degrees) <= LARGEST:
             raise Refused("not_finite", "longitude and latitude are finite numbers", f"{pointer}/{i}")
     if -180 <= lng <= 180 and -90 <= lat <= 90:
         return float(lng), float(lat)

@@ -129,6 +129,7 @@ BAD: list[tuple[object, str, str]] = [
         "/geometry/coordinates/0/0/1",
     ),
     (polygon([[24.0, 60], [math.inf, 60], [24.1, 60.1], [24.0, 60]]), "not_finite", "/geometry/coordinates/0/1/0"),
+    (polygon([[24.0, 60], [25, -(10**400)], [24.1, 60.1], [24.0, 60]]), "not_finite", "/geometry/coordinates/0/1/1"),
     (
         polygon([[60.1, 120.9], [60.2, 120.9], [60.2, 121.0], [60.1, 120.9]]),
         "swapped_axes",
