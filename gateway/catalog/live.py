@@ -47,8 +47,12 @@ class LiveCatalog:
 
         Raises Unavailable when Redis does not answer at the start.
         """
-        everything = await self._store.catalog.load_all()
-        self._swap(await asyncio.to_thread(compile_changes, None, everything, self._policy))
+        gc.disable()  # of the millions of objects that loading makes none is garbage: looking took a third of its time
+        try:
+            everything = await self._store.catalog.load_all()
+            self._swap(await asyncio.to_thread(compile_changes, None, everything, self._policy))
+        finally:
+            gc.enable()
         gc.collect()
         gc.freeze()  # a full collection over a large catalog would stall every ping for half a second
         follower = asyncio.create_task(self._follow(), name="catalog follower")
