@@ -48,6 +48,7 @@ async def test_pages_are_accessible(browser: Browser, served: Served, scheme: An
     }
     assert (await served.call("PUT", "/v1/offers/lunch", offer))[0] == 200
     assert (await served.call("PUT", "/v1/users/aino", {"consent": {"location": True}}))[0] == 200
+    await served.bury("aino", "terminal: apns Unregistered")
     context = await browser.new_context(
         viewport={"width": 1024, "height": 768}, color_scheme=scheme, reduced_motion="reduce"
     )
@@ -71,6 +72,18 @@ async def open_something(page: Page, name: str) -> None:
     elif name == "offers":
         await page.get_by_role("navigation", name="Offers").get_by_role("button", name="Soup at lunch").click()
         await expect(page.get_by_label("Audience")).to_be_visible()
+    elif name == "settings/versions":
+        await page.get_by_role("button", name="What changed in version").first.click()
+        await page.locator(".changes summary").first.click()
+        await expect(page.get_by_role("region", name="What differs")).to_be_visible()
+    elif name == "settings/audit":
+        await page.get_by_role("button", name="Before and after").first.click()
+        await expect(page.get_by_role("region", name="What differs")).to_be_visible()
+    elif name == "settings/phones":
+        await page.get_by_label("Name").fill("Aino's phone")
+        await page.get_by_label("User id").fill("aino")
+        await page.get_by_role("button", name="Let it in").click()
+        await expect(page.get_by_role("img", name="QR code that sets up the app")).to_be_visible()
     elif name == "users":
         await page.get_by_label("User id").fill("aino")
         await page.keyboard.press("Enter")

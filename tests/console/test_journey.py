@@ -1,4 +1,4 @@
-"""The console from an empty map to a push: a store is drawn, an offer written, a walk tried, a real push seen."""
+"""The console from an empty map to a push: a store is drawn, an offer written, a walk simulated, a real push seen."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ async def test_from_an_empty_map_to_a_push_in_the_feed(page: Page, console_redis
         await page.keyboard.press("Enter")
         await page.get_by_role("button", name="Activate").click()
         await expect(page.get_by_text("Saved. It is live")).to_be_visible()
+
+        await page.get_by_role("link", name="Simulator").click()
+        await page.locator(".stage-map canvas").click()
+        await page.get_by_label("When").fill("2026-06-01T12:00")
+        await page.get_by_role("button", name="Walk", exact=True).click()
+        walked = page.get_by_role("region", name="Simulator")
+        await expect(walked.get_by_role("heading", name="1 push")).to_be_visible()
+        entered = walked.get_by_role("listitem").filter(has_text="Enters Corner shop")
+        await expect(entered).to_contain_text("Coffee on the house")
 
         policy = {"quiet_hours": {"enabled": False}}
         assert (await served.call("PUT", "/v1/policy", policy))[0] == 200

@@ -120,7 +120,7 @@ function EntryItem({ entry: { at_ms, who, action, what, before, after } }: { ent
             aria-label={`Before and after: ${action} ${what}`}
             onClick={() => (isOpen.value = !isOpen.value)}
           >
-            {isOpen.value ? "Less" : "Before and after"}
+            Before and after
           </button>
         )}
       </div>
