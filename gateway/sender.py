@@ -16,10 +16,11 @@ import socket
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.clock import now_ms
 from gateway.delivery.channel import Channel, Device, Status
-from gateway.delivery.courier import Courier
+from gateway.delivery.courier import NO_DEVICE, Courier
 from gateway.delivery.job import PushJob
 from gateway.delivery.lane import LaneLimits
 from gateway.errors import Unavailable
@@ -39,6 +40,8 @@ START_TOGETHER = 16
 """Deliveries begun in one turn of the event loop: 2 ms of work."""
 PAUSE_S = 0.5
 """The wait after Redis did not answer."""
+ALL_REFUSED = "the providers have refused the user's tokens; a device counts again once it is registered anew"
+"""What a dead letter says where there are devices, but flagged ones."""
 SATURATED_S = 0.05
 """The wait while a provider has all it can hold: it works off some hundred pushes in that time."""
 
@@ -147,13 +150,15 @@ class Sender:
             if place % START_TOGETHER == START_TOGETHER - 1:
                 await asyncio.sleep(0)
             self._held[entry.entry_id] = entry
-            task = asyncio.create_task(self._deliver(entry, job, _addresses(devices.get(job.user_id, ()))))
+            task = asyncio.create_task(self._deliver(entry, job, devices.get(job.user_id, ())))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, entry: OutboxEntry, job: PushJob, devices: Sequence[Device]) -> None:
+    async def _deliver(self, entry: OutboxEntry, job: PushJob, devices: Sequence[profiles.Device]) -> None:
         try:
-            delivery = await self._courier.deliver(job, devices, self._stop)
+            delivery = await self._courier.deliver(job, _addresses(devices), self._stop)
+            if delivery.outcome.code == NO_DEVICE and any(device.refused for device in devices):
+                delivery = replace(delivery, outcome=replace(delivery.outcome, detail=ALL_REFUSED))
             if delivery.outcome.status is not Status.RETRY:
                 await self._settler.settle(Settlement(entry, job, delivery, now_ms()))
         except Exception as error:  # noqa: BLE001 - a push that no code can handle must not come back for ever

@@ -29,6 +29,9 @@ PUSH: Final = "push"
 DEVICE_PLATFORMS: Final = frozenset({"apns", "fcm", "huawei", "rustore", "web_push"})
 """Channels that reach a device; the others reach the user without one."""
 
+NO_DEVICE: Final = "no_device"
+"""The code of a push that had nowhere to go: no device, or none whose channel is on."""
+
 SUSPECT_AFTER: Final = 2
 """Times a connection may break under a push before it gets one of its own: the others must not suffer for it."""
 
@@ -98,7 +101,7 @@ class Courier:
     async def deliver(self, job: PushJob, devices: Sequence[Device], stop: asyncio.Event) -> Delivery:
         """Tries until a provider accepts, all devices are refused, or time is up. RETRY once ``stop`` is set."""
         attempts: list[Attempt] = []
-        outcome = Outcome(status=Status.TERMINAL, provider="", code="no_device")
+        outcome = Outcome(status=Status.TERMINAL, provider="", code=NO_DEVICE)
         # A provider that is down is passed over while another way is open; sorting keeps the order otherwise.
         for device, lane in sorted(self._targets(job, devices), key=lambda target: target[1].is_resting):
             lane.held += 1

@@ -14,7 +14,7 @@ from gateway.delivery.channel import Channel, Device, Outcome, Status
 from gateway.delivery.channels import open_channels
 from gateway.delivery.job import PushJob
 from gateway.metrics import Metrics
-from gateway.sender import Sender
+from gateway.sender import ALL_REFUSED, Sender
 from gateway.settings import Settings
 from gateway.store import Store, profiles
 from gateway.store.claims import ClaimCandidate, ClaimRequest
@@ -146,6 +146,26 @@ async def test_a_token_the_provider_refuses_is_flagged_and_not_tried_again_until
     assert [push["token"] for push in await sandbox.pushes()] == [
         "malformed-phone", "tablet", "tablet", "malformed-phone", "tablet",
     ]  # fmt: skip
+
+
+async def test_a_push_to_flagged_devices_alone_is_given_up_and_says_why(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    await register(store, "fay", "apns:malformed-phone")
+    async with sending(store, channels):
+        await claim(store, a_job("fay"))
+        await emptied(store)
+
+        async def is_flagged() -> bool:
+            user = await store.profiles.get("fay")
+            return user is not None and user.devices[0].refused is not None
+
+        await until(is_flagged)
+        await claim(store, a_job("fay", push_id="second", offer_id="another"))
+        await emptied(store)
+    reasons = {letter.reason for letter in await store.dead_letters.list()}
+    assert reasons == {"terminal: apns BadDeviceToken", f"terminal: no_device ({ALL_REFUSED})"}
+    assert len(await sandbox.pushes()) == 1
 
 
 async def test_a_token_registered_again_after_the_provider_called_it_gone_is_kept(
