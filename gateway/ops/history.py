@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from gateway.store.history import Difference, Version
 from gateway.web.auth import IDENTITY
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
-from gateway.web.documents import etag, json_answer, page_limit, path_id
+from gateway.web.documents import cursor_after, etag, json_answer, page_cursor, page_limit, path_id
 from gateway.web.faults import decode_document
 from gateway.web.operations import Parameter, operation
 from gateway.web.permissions import Permission
@@ -34,11 +35,13 @@ class VersionPage(msgspec.Struct, frozen=True):
 
 
 class DifferencePage(msgspec.Struct, frozen=True):
-    """Documents that differ between two versions."""
+    """Documents that differ between two versions, in order of kind and id; ``total`` counts those of all pages."""
 
     older: int
     newer: int
+    total: int
     items: Sequence[Difference]
+    next_cursor: str | None
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +82,8 @@ async def list_versions(request: web.Request) -> web.StreamResponse:
     parameters=(
         Parameter("older", "A version.", {"type": "integer"}),
         Parameter("newer", "A later one; by default the present.", {"type": "integer"}),
+        Parameter("limit", "Items of one page, 1 to 1,000; without it all come at once.", {"type": "integer"}),
+        Parameter("cursor", "next_cursor of the page before; name the same versions."),
     ),
     also=(404,),
 )
@@ -87,7 +92,13 @@ async def diff(request: web.Request) -> web.StreamResponse:
     store = request.app[CONTEXT].store
     older = _number(request, "older")
     newer = _number(request, "newer") if "newer" in request.query else await store.catalog.version()
-    return json_answer(DifferencePage(older, newer, await store.history.diff(older, newer)))
+    after = page_cursor(request) or ""
+    found = await store.history.diff(older, newer)
+    limit = page_limit(request) if "limit" in request.query else len(found)
+    start = bisect.bisect_right(found, after, key=_name)
+    items = found[start : start + limit]
+    next_cursor = cursor_after(_name(items[-1])) if start + limit < len(found) else None
+    return json_answer(DifferencePage(older, newer, len(found), items, next_cursor))
 
 
 @operation(
@@ -129,6 +140,10 @@ async def roll_back(request: web.Request) -> web.StreamResponse:
 
 
 OPERATIONS = (list_versions, diff, get_earlier, roll_back)
+
+
+def _name(difference: Difference) -> str:
+    return f"{difference.kind}/{difference.id}"
 
 
 def _number(request: web.Request, name: str) -> int:

@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 from gateway.catalog.shelf import Shelf
 from gateway.catalog.snapshot import Snapshot
 from gateway.errors import BadRequest
+from gateway.ops import stored
 from gateway.ops.tiling import MAX_LAT, MAX_ZOOM, Tiling
 from gateway.web.base_map import BaseMap
 from gateway.web.context import CONTEXT, SHELVES
@@ -131,6 +132,7 @@ async def describe_tiles(request: web.Request) -> web.StreamResponse:
     "/v1/tiles/geofences/{z}/{x}/{y}",
     needs=Permission.READ_CATALOG,
     answer_type=MEDIA_TYPE,
+    parameters=(stored.IF_CHANGED,),
     also=(204, 304),
 )
 async def get_tile(request: web.Request) -> web.StreamResponse:

@@ -48,6 +48,23 @@ async def test_a_rollback_brings_back_what_was_and_can_be_undone(http: Http) -> 
     assert (await http.call("GET", "/v1/offers/o1"))[0] == 404
 
 
+async def test_a_long_difference_comes_in_pages(http: Http) -> None:
+    """An import of thousands is one version; what it changed is read page by page, in order, each document once."""
+    before = (await http.call("GET", "/v1/catalog/versions"))[1]["items"]
+    older = before[0]["version"] if before else 0
+    stores = [circle(f"s{number:02}", 24.9, 60.1) for number in range(25)]
+    await http.call("POST", "/v1/geofences/import", {"type": "FeatureCollection", "features": stores})
+    await put(http, "/v1/offers/o1", OFFER | {"targets": {"all": True}})
+    seen, query = [], f"older={older}&limit=10"
+    while query:
+        _, page = await http.call("GET", f"/v1/catalog/diff?{query}")
+        assert (page["total"], len(page["items"]) <= 10) == (26, True)
+        seen += [f"{one['kind']}/{one['id']}" for one in page["items"]]
+        query = f"older={older}&limit=10&cursor={page['next_cursor']}" if page["next_cursor"] else ""
+    assert seen == [*(f"geofences/s{number:02}" for number in range(25)), "offers/o1"]
+    assert (await http.call("GET", f"/v1/catalog/diff?older={older}&limit=0"))[0] == 400
+
+
 @pytest.mark.parametrize(
     ("method", "path", "document", "status"),
     [
