@@ -37,6 +37,7 @@ QUIET_S = 10.0
 LANES = 64
 USERS = 2_000
 POLL_S = 0.25
+WATCH_S = 0.5
 
 
 class Shoppers:
@@ -133,6 +134,13 @@ def send(url: str, key: str, file: Path) -> dict[str, Any]:
     return job
 
 
+async def watch(target: Target, spent_s: dict[int, float]) -> None:
+    """Keep the CPU seconds of every process of the gateway, also of those that end, as the import's own does."""
+    while target.above is not None:
+        spent_s |= {process.pid: process.cpu_s for process in processes.gateways(target.above)}
+        await asyncio.sleep(WATCH_S)
+
+
 async def run(arguments: argparse.Namespace) -> dict[str, float]:
     """All figures."""
     features = catalogs.features(arguments.features)
@@ -146,17 +154,22 @@ async def run(arguments: argparse.Namespace) -> dict[str, float]:
             quiet, quiet_max_ms = await shoppers.ping(is_over)
             is_over = asyncio.Event()
             before = target.cpu()
+            own = set() if target.above is None else {p.pid for p in processes.gateways(target.above)}
+            spent_s: dict[int, float] = {}
+            watching = asyncio.create_task(watch(target, spent_s))
             pinging = asyncio.create_task(shoppers.ping(is_over))
             job, import_s = await run_import(target, Path(file.name))
             is_over.set()
             beside, beside_max_ms = await pinging
             after = target.cpu()
+            watching.cancel()
     if job["state"] != "done":
         raise SystemExit(f"the import ended as {job['state']}: {job['detail']}")
     return {
         "features": job["covered"],
         "import_s": import_s,
         "features_per_s": job["covered"] / import_s,
+        "worker_cpu_s": sum(cpu_s for pid, cpu_s in spent_s.items() if pid not in own),
         "gateway_cpu_s": after[0] - before[0],
         "redis_cpu_s": after[1] - before[1],
         "quiet_p50_ms": quiet.quantile_ms(0.5),

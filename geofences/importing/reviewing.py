@@ -73,7 +73,7 @@ def review(
             detail = f"the file has more than {limits.max_features} features"
             raise UnreadableCollection(FeatureError("too_many_features", detail))
         result = _examine(index, row, limits, repairs=repairs)
-        if isinstance(result.found, FeatureError) and result.found.code == "out_of_range":
+        if isinstance(result.found, FeatureError) and _is_projected(result.found, row.doc):
             projected.append((result, row.doc))
         results.append(result)
     if projected and guess is not None:
@@ -162,6 +162,14 @@ def _unproject(
             told = Repair("reprojected", f"from {name}, which puts it among the others", area_m2, area_m2, 0.0)
             result.repairs = [told, *changed.repairs]
             result.before = geometry
+
+
+def _is_projected(error: FeatureError, doc: Any) -> bool:
+    """Whether the very first position is none in degrees: a single number gone wrong is no projection."""
+    if error.code != "out_of_range" or not error.pointer.startswith("/geometry"):
+        return False
+    x, y = _first_position(doc["geometry"]["coordinates"])
+    return abs(x) > 180 or abs(y) > 90
 
 
 def _first_position(raw: Any) -> Position:

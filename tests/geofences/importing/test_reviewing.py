@@ -206,6 +206,13 @@ def test_metres_are_brought_back_where_the_guess_is_sure_and_explained_where_it_
     assert isinstance(strict.found, FeatureError)
 
 
+def test_a_single_number_gone_wrong_is_no_projection() -> None:
+    ring = [[24.9, 60.1], [2490.2, 60.1], [24.9, 60.2], [24.9, 60.1]]
+    (result,) = reviewed(feature("a", [ring]), known=[HELSINKI], guess=lambda *_: "looks like metres")
+    assert isinstance(result.found, FeatureError)
+    assert (result.found.code, result.found.pointer) == ("out_of_range", "/geometry/coordinates/0/1")
+
+
 def test_an_id_given_twice_is_refused_at_its_second_place() -> None:
     results = review([Row(point("a", 24.9, 60.1), 2), Row(point("a", 24.8, 60.1), 5)], Limits())
     assert isinstance(results[1].found, FeatureError)
