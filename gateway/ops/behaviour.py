@@ -48,7 +48,7 @@ async def behaviour_of_user(request: web.Request) -> web.StreamResponse:
     request[IDENTITY].speak_for(user_id)
     habits = await request.app[CONTEXT].store.behaviour.get(user_id)
     visits = [Visited(store, held.count, held.recent_at_ms[::-1]) for store, held in habits.visits.items()]
-    visits.sort(key=lambda visited: visited.recent_at_ms[:1], reverse=True)
+    visits.sort(key=lambda visited: max(visited.recent_at_ms, default=0), reverse=True)
     return json_answer(
         BehaviourAnswer(
             visits,

@@ -1,7 +1,8 @@
 """The gateway keeps what /openapi.json says: each operation asked with made-up requests, good and bad.
 
-No request brings it down (5xx), every answer has a status, a content type and a body that are described, and what needs
-a key answers nobody without one. The requests are made from the description by schemathesis, the same in every run.
+No request brings it down (5xx), every answer has a status, a content type and a body that are described, what breaks
+the description is refused, and what needs a key answers nobody without one. The requests are made from the description
+by schemathesis, the same in every run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     ignored_auth,
+    negative_data_rejection,
     response_schema_conformance,
     status_code_conformance,
 )
@@ -110,6 +112,12 @@ def stands(_context: CheckContext, response: Response, _case: Case) -> None:
         assert (response.status_code, "retry-after" in response.headers) == (503, True), response.text
 
 
+def refuses(context: CheckContext, response: Response, case: Case) -> None:
+    """What breaks the description is refused; what comes in bulk may be, one by one, in an answer that says so."""
+    if response.status_code != 202 and b'"failed":' not in response.content:
+        negative_data_rejection(context, response, case)
+
+
 @SCHEMA.parametrize()
 @hypothesis_settings(
     max_examples=EXAMPLES,
@@ -129,5 +137,6 @@ def test_every_operation_keeps_its_word(case: Case, running: Running) -> None:
             content_type_conformance,
             response_schema_conformance,
             ignored_auth,
+            refuses,
         ],
     )
