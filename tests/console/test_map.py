@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import pytest_asyncio
+import shapely
 from aiohttp import web
 from playwright.async_api import Page, Request, expect
 
+from gateway.ops.vector_tile import areas_layer
 from tests.console.canned import KEY, CannedGateway
 from tests.console.pictures import archive, color_of, png
 from tests.console.served import Served, serving
@@ -23,6 +26,7 @@ SLOW_MS = 60_000
 """What a busy machine may take to load and draw; nothing is measured by it."""
 MIDDLE_OF_THE_MAP = (720, 476)
 FREE_PLACE = (640, 70)
+LIGHT_WATER, DARK_WATER = (0xCF, 0xDD, 0xE3), (0x0D, 0x25, 0x30)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -110,13 +114,14 @@ async def test_without_a_setting_no_other_host_is_asked(page: Page, served: Serv
 
 
 class TileServer:
-    """Another host: it gives anybody a green tile, and remembers who asked."""
+    """Another host: it gives anybody a green tile, or one of nothing but water, and remembers who asked."""
 
     def __init__(self) -> None:
         self.referers: list[str] = []
         self.url = ""
         app = web.Application()
         app.router.add_get("/{z}/{x}/{y}.png", self._tile)
+        app.router.add_get("/{z}/{x}/{y}.mvt", self._water)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
 
     async def start(self) -> None:
@@ -133,6 +138,11 @@ class TileServer:
             body=png(20, 200, 60), content_type="image/png", headers={"Access-Control-Allow-Origin": "*"}
         )
 
+    async def _water(self, _request: web.Request) -> web.Response:
+        sea = np.array([shapely.box(-64, -64, 4160, 4160)], dtype=object)
+        body = areas_layer("water", sea, [{"kind": "ocean"}])
+        return web.Response(body=body, headers={"Access-Control-Allow-Origin": "*"})
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def tile_server() -> AsyncIterator[TileServer]:
@@ -142,14 +152,19 @@ async def tile_server() -> AsyncIterator[TileServer]:
     await server.stop()
 
 
-async def turns_green(page: Page) -> None:
-    """Wait until a place of the map that nothing else covers shows the tile's colour."""
+Colour = tuple[int, int, int]
+
+
+async def shows(page: Page, is_right: Callable[[Colour], bool]) -> None:
+    """Wait until a place of the map that nothing else covers has a colour."""
     x, y = FREE_PLACE
-    while True:
-        red, green, _ = color_of(await page.screenshot(clip={"x": x, "y": y, "width": 1, "height": 1}))
-        if green - red > 30:
-            return
+    while not is_right(color_of(await page.screenshot(clip={"x": x, "y": y, "width": 1, "height": 1}))):
         await page.wait_for_timeout(100)
+
+
+def is_green(colour: Colour) -> bool:
+    red, green, _ = colour
+    return green - red > 30
 
 
 async def test_tiles_of_another_host_lie_under_the_stores(
@@ -161,8 +176,20 @@ async def test_tiles_of_another_host_lie_under_the_stores(
     async with serving(console_redis_url, run_sender=False, **settings) as served:
         await page.goto(served.address(""))
         await expect(page.locator(".map-credit")).to_have_text("© <b>a test</b>")
-        await turns_green(page)
+        await shows(page, is_green)
         assert set(tile_server.referers) == {f"{served.url}/"}
+
+
+async def test_vector_tiles_are_drawn_in_the_colours_of_the_page(
+    page: Page, console_redis_url: str, tile_server: TileServer
+) -> None:
+    """Water of a vector tile has the console's own colour, and that of the other theme once it is chosen."""
+    url = f"{tile_server.url}/{{z}}/{{x}}/{{y}}.mvt"
+    async with serving(console_redis_url, run_sender=False, console_tiles_url=url) as served:
+        await page.goto(served.address(""))
+        await shows(page, lambda colour: colour == LIGHT_WATER)
+        await page.get_by_role("button", name="Use dark colours").click()
+        await shows(page, lambda colour: colour == DARK_WATER)
 
 
 async def test_an_archive_of_our_own_lies_under_the_stores(page: Page, console_redis_url: str, tmp_path: Path) -> None:
@@ -172,7 +199,7 @@ async def test_an_archive_of_our_own_lies_under_the_stores(page: Page, console_r
     async with serving(console_redis_url, run_sender=False, console_tiles_file=file) as served:
         requests = heard(page)
         await page.goto(served.address(""))
-        await turns_green(page)
+        await shows(page, is_green)
         assert "/console/base.pmtiles" in paths(requests)
 
 
