@@ -37,7 +37,6 @@ QUIET_S = 10.0
 LANES = 64
 USERS = 2_000
 POLL_S = 0.25
-WATCH_S = 0.5
 
 
 class Shoppers:
@@ -134,11 +133,13 @@ def send(url: str, key: str, file: Path) -> dict[str, Any]:
     return job
 
 
-async def watch(target: Target, spent_s: dict[int, float]) -> None:
-    """Keep the CPU seconds of every process of the gateway, also of those that end, as the import's own does."""
-    while target.above is not None:
-        spent_s |= {process.pid: process.cpu_s for process in processes.gateways(target.above)}
-        await asyncio.sleep(WATCH_S)
+def ended_cpu_s(target: Target) -> float:
+    """CPU seconds of the gateway's children that have ended, as the import's own process does."""
+    found = 0.0
+    for process in processes.gateways(target.above) if target.above is not None else ():
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        found += (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, float]:
@@ -154,22 +155,20 @@ async def run(arguments: argparse.Namespace) -> dict[str, float]:
             quiet, quiet_max_ms = await shoppers.ping(is_over)
             is_over = asyncio.Event()
             before = target.cpu()
-            own = set() if target.above is None else {p.pid for p in processes.gateways(target.above)}
-            spent_s: dict[int, float] = {}
-            watching = asyncio.create_task(watch(target, spent_s))
+            ended_s = ended_cpu_s(target)
             pinging = asyncio.create_task(shoppers.ping(is_over))
             job, import_s = await run_import(target, Path(file.name))
             is_over.set()
             beside, beside_max_ms = await pinging
             after = target.cpu()
-            watching.cancel()
+            ended_s = ended_cpu_s(target) - ended_s
     if job["state"] != "done":
         raise SystemExit(f"the import ended as {job['state']}: {job['detail']}")
     return {
         "features": job["covered"],
         "import_s": import_s,
         "features_per_s": job["covered"] / import_s,
-        "worker_cpu_s": sum(cpu_s for pid, cpu_s in spent_s.items() if pid not in own),
+        "worker_cpu_s": ended_s,
         "gateway_cpu_s": after[0] - before[0],
         "redis_cpu_s": after[1] - before[1],
         "quiet_p50_ms": quiet.quantile_ms(0.5),
