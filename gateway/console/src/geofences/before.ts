@@ -9,7 +9,7 @@ const NOTHING: Feature = { type: "Feature", properties: {}, geometry: { type: "L
 
 export function addBefore(view: MapView): void {
   void view.whenReady().then(() => {
-    const color = getComputedStyle(document.documentElement).getPropertyValue("--fault").trim();
+    const color = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
     view.map.addSource(SOURCE, { type: "geojson", data: NOTHING });
     view.map.addLayer({
       id: SOURCE,
