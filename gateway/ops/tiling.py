@@ -1,7 +1,7 @@
 """What a map tile shows of the geofences: true shapes where they can be seen, points, and counts where points crowd.
 
 Tiles are those of web maps: zoom ``z``, column ``x``, row ``y`` of the Web Mercator square, 512 pixels wide. Three
-layers: ``areas`` (id, name) are shapes of at least ``MIN_AREA_PX``, ``stores`` (id, name) are points, and ``clusters``
+layers: ``areas`` (id, name) are shapes that are large enough, ``stores`` (id, name) are points, and ``clusters``
 (count) stand for the points of one square of a grid. Whatever the catalog, a tile has at most ``MAX_AREAS`` shapes and
 ``MAX_POINTS`` points.
 """
@@ -24,7 +24,7 @@ MAX_ZOOM: Final = 22
 TILE_PX: Final = 512
 UNITS_PER_PX: Final = EXTENT // TILE_PX
 MIN_AREA_PX: Final = 6
-"""A smaller shape says no more than its point."""
+"""A smaller shape says no more than its point; among clusters one has to be as large as their squares."""
 MAX_AREAS: Final = 1_000
 """Shapes of one tile, the largest first: more cannot be told apart on 512 pixels."""
 MAX_CORNERS: Final = 200_000
@@ -66,8 +66,8 @@ class Tiling:
         return self._areas(z, x, y) + self._points(z, x, y)
 
     def _areas(self, z: int, x: int, y: int) -> bytes:
-        margin, least = MARGIN_UNITS / EXTENT, MIN_AREA_PX / TILE_PX
-        large = np.flatnonzero(self._sizes * 2**z >= least)
+        margin, least_px = MARGIN_UNITS / EXTENT, CLUSTER_PX if z < CLUSTERED_BELOW_ZOOM else MIN_AREA_PX
+        large = np.flatnonzero(self._sizes * 2**z >= least_px / TILE_PX)
         (west, north), (east, south) = (self._low[large] * 2**z).T, (self._high[large] * 2**z).T
         is_across = (east > x - margin) & (west < x + 1 + margin)
         seen = large[is_across & (south > y - margin) & (north < y + 1 + margin)]

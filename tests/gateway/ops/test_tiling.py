@@ -159,3 +159,10 @@ def test_what_is_cut_at_the_antimeridian_has_its_point_in_one_of_its_parts() -> 
 
 def test_an_empty_catalog_has_empty_tiles() -> None:
     assert tiling().draw(0, 0, 0) == b""
+
+
+def test_among_counts_only_shapes_that_are_larger_are_drawn() -> None:
+    """A store's shape under a count of its neighbours would only confuse; a district's says something."""
+    made = tiling(*circles(50, 0.01), geofence("district", square(60.005, 24.005, 0.1)))
+    assert [facts["id"] for _, facts in decoded(made.draw(*tile_of(12, 60.005, 24.005)))["areas"]] == ["district"]
+    assert len(decoded(made.draw(*tile_of(14, 60.005, 24.005)))["areas"]) > 5
