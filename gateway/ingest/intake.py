@@ -1,16 +1,17 @@
 """The one entrance to the ping path: bounded, and shared by what arrives together.
 
-One ping alone costs the path about a hundred microseconds of fixed work (arrays, one round trip), a ping among fifty
-two or three. So single pings are gathered for a millisecond, or while the batch before is under way, and go together;
-but most pings change nothing, and of a few that is asked first, at a microsecond each. Large batches gain nothing and
-pass through at once.
+One ping alone costs the path a millisecond of fixed work (arrays, round trips), a ping among hundreds a fiftieth of it.
+So single pings are gathered for a millisecond, under load for a few, and go together with whatever came while the batch
+before was under way; but most pings change nothing, and of a few that is asked first, at some microseconds each.
 
-What would be too much at once is sent away with a time to come back, never queued.
+One batch goes after the other: two at once would step the same users, and one of them twice. What would be too much at
+once is sent away with a time to come back, never queued.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,9 @@ PACE_S = 0.005
 FEW = 8
 """Pings that are asked one by one whether they change anything."""
 LARGE = 64
-"""Pings from which a batch bears its fixed cost alone."""
+"""Pings from which a batch bears its fixed cost, so that it waits for no others."""
+MOST_TOGETHER = 5_000
+"""Pings of several callers that go together: more spares little, and each waits for the last."""
 COME_BACK_S = 1
 """Seconds a refused caller is asked to wait: a full gateway works its bound off in well under a second."""
 
@@ -56,9 +59,10 @@ class Intake:
         self._rates = KeyRates(key_pings_per_s, shared_dir)
         self._spacing = Spacing(user_min_interval_s, shared_dir)
         self._too_close = metrics.pings_ignored.labels("too_close")
-        self._gathered: list[Ping] = []
-        self._callers: list[asyncio.Future[None]] = []
+        self._waiting: deque[tuple[Sequence[Ping], asyncio.Future[None]]] = deque()
+        self._waiting_pings = 0
         self._received_at_ms = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._batch: asyncio.Task[None] | None = None
         self._began_s = 0.0
         self.in_flight = 0
@@ -87,47 +91,50 @@ class Intake:
             self._spacing.forget(pings)
             raise Unavailable("too many pings are being handled; send these again", retry_after_s=COME_BACK_S)
         self.in_flight += count
-        return self._gather(pings, received_at_ms) if count < LARGE else self._alone(pings, received_at_ms)
-
-    def _alone(self, pings: Sequence[Ping], received_at_ms: int) -> asyncio.Future[None]:
-        return asyncio.ensure_future(self._handle(pings, received_at_ms))
-
-    async def _handle(self, pings: Sequence[Ping], received_at_ms: int) -> None:
-        """Hand pings to the path; after a failure they may be sent again at once."""
-        try:
-            await self._pipeline.handle(pings, received_at_ms)
-        except BaseException:
-            self._spacing.forget(pings)
-            raise
-        finally:
-            self.in_flight -= len(pings)
-
-    def _gather(self, pings: Sequence[Ping], received_at_ms: int) -> asyncio.Future[None]:
-        if not self._callers and self._batch is None:
-            self._go_soon()
-        self._gathered.extend(pings)
-        self._received_at_ms = received_at_ms
         handled = asyncio.get_running_loop().create_future()
-        self._callers.append(handled)
+        self._waiting.append((pings, handled))
+        self._waiting_pings += count
+        self._received_at_ms = received_at_ms
+        if self._batch is None:
+            self._go_soon()
         return handled
 
     def _go_soon(self) -> None:
-        loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        loop.call_at(max(now_s + GATHER_S, self._began_s + PACE_S), self._go)
+        """Begin a batch: at once with many pings, else when others had the time to come."""
+        if self._waiting_pings >= LARGE:
+            self._go()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(loop.time() + GATHER_S, self._began_s + PACE_S), self._go)
 
     def _go(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._began_s = asyncio.get_running_loop().time()
-        self._batch = asyncio.create_task(self._handle_gathered())
+        self._batch = asyncio.create_task(self._handle_together())
 
-    async def _handle_gathered(self) -> None:
-        """One batch after the other: the longer one takes, the more share the next, and no user races himself."""
-        pings, callers, self._gathered, self._callers = self._gathered, self._callers, [], []
+    def _take_together(self) -> tuple[list[Ping], list[asyncio.Future[None]]]:
+        """The pings of the first callers, and the callers."""
+        together: list[Ping] = []
+        callers: list[asyncio.Future[None]] = []
+        while self._waiting and (not callers or len(together) + len(self._waiting[0][0]) <= MOST_TOGETHER):
+            pings, handled = self._waiting.popleft()
+            together.extend(pings)
+            callers.append(handled)
+        self._waiting_pings -= len(together)
+        return together, callers
+
+    async def _handle_together(self) -> None:
+        """Hand pings to the path; those that fail may be sent again at once."""
+        pings, callers = self._take_together()
         failure: Exception | None = None
         try:
-            await self._handle(pings, self._received_at_ms)
+            await self._pipeline.handle(pings, self._received_at_ms)
         except Exception as error:  # noqa: BLE001 - every caller gets it, as if alone
             failure = error
+            self._spacing.forget(pings)
+        self.in_flight -= len(pings)
         for handled in callers:
             if handled.done():
                 continue
@@ -136,7 +143,7 @@ class Intake:
             else:
                 handled.set_exception(failure)
         self._batch = None
-        if self._callers:
+        if self._waiting:
             self._go_soon()
 
 

@@ -65,9 +65,25 @@ async def test_pings_that_change_nothing_are_counted_and_go_no_further(
     assert http.gateway.context.metrics.registry.get_sample_value("geopush_pings_total") == 1
 
 
-async def test_a_large_batch_goes_alone(intake: Intake, sizes: list[int]) -> None:
-    await asyncio.gather(intake.take([ping(1)], 0, "k"), intake.take([ping(i) for i in range(LARGE)], 0, "k"))
-    assert sorted(sizes) == [1, LARGE]
+async def test_a_large_batch_waits_for_nobody_and_takes_along_who_waits(
+    intake: Intake, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.ingest.intake.GATHER_S", 3600.0)
+    one = intake.take([ping(0)], now_ms(), "k")
+    await asyncio.gather(one, intake.take([ping(i) for i in range(LARGE)], now_ms(), "k"))
+    assert sizes == [LARGE + 1]
+
+
+async def test_batches_go_one_after_the_other_and_together_only_up_to_a_limit(
+    http: Http, intake: Intake, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at once would step the same users, and one of them twice."""
+    monkeypatch.setattr("gateway.ingest.intake.MOST_TOGETHER", 2 * LARGE)
+    at_ms = now_ms()
+    batches = [[Ping(f"u{i}", at_ms + 1000 * n, *INSIDE) for i in range(LARGE)] for n in range(5)]
+    await asyncio.gather(*(intake.take(batch, at_ms, "k") for batch in batches))
+    assert sizes == [2 * LARGE, 2 * LARGE, LARGE]
+    assert http.gateway.context.metrics.registry.get_sample_value("geopush_presence_conflicts_total") == 0
 
 
 async def test_a_failure_reaches_every_caller(
