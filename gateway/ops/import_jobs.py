@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -110,7 +110,8 @@ class ImportJobs:
         if self._running is not None and not self._running.done():
             raise Unavailable("another import is under way; try again when it is done", retry_after_s=5)
         job = ImportJob(secrets.token_hex(8), is_dry_run=wanted.is_dry_run)
-        self._running = asyncio.create_task(self._run(request, job, body, wanted))
+        frames = frames_of(wanted.task, body)
+        self._running = asyncio.create_task(self._run(request, job, frames, wanted))
         await self._keep(job)
         return job
 
@@ -132,9 +133,9 @@ class ImportJobs:
             "SET", keys.import_job(job.job_id), msgspec.json.encode(job), "EX", KEPT_S
         )
 
-    async def _run(self, request: web.Request, job: ImportJob, body: bytes, wanted: _Wanted) -> None:
+    async def _run(self, request: web.Request, job: ImportJob, frames: Frames, wanted: _Wanted) -> None:
         try:
-            job = await self._work(request, job, body, wanted)
+            job = await self._work(request, job, frames, wanted)
         except GeopushError as error:
             job = msgspec.structs.replace(job, state="failed", phase="finished", detail=error.detail)
         except Exception:  # noqa: BLE001 - the job ends with it, and says so
@@ -143,14 +144,11 @@ class ImportJobs:
             job = msgspec.structs.replace(job, state="failed", phase="finished", detail=detail)
         await self._keep(job)
 
-    async def _work(self, request: web.Request, job: ImportJob, body: bytes, wanted: _Wanted) -> ImportJob:
+    async def _work(self, request: web.Request, job: ImportJob, frames: Frames, wanted: _Wanted) -> ImportJob:
         """Every frame of the worker, compared and written ahead block by block, then the commit."""
         replace = msgspec.structs.replace
         report = Report()
         staging = Staging(request, is_dry_run=wanted.is_dry_run, replaces=wanted.replaces)
-        known = await asyncio.to_thread(_places, self._context.catalog.current.index)
-        frames = frames_of(msgspec.structs.replace(wanted.task, known=known), body)
-        del body
         try:
             async with contextlib.aclosing(frames):
                 async for frame in frames:
@@ -195,6 +193,7 @@ class ImportJobs:
             )
 
 
+Frames = AsyncGenerator[list[Any], None]
 _TABLES = {"fault": "errors", "repair": "repairs", "advice": "warnings"}
 _FACTS: dict[str, type[ImportFault | ImportRepair | ImportAdvice]] = {
     "fault": ImportFault, "repair": ImportRepair, "advice": ImportAdvice,
@@ -221,6 +220,7 @@ async def start_import(request: web.Request) -> web.StreamResponse:
     """
     settings = request.app[CONTEXT].settings
     query = request.query
+    known = await asyncio.to_thread(_places, request.app[CONTEXT].catalog.current.index)
     wanted = _Wanted(
         replaces=_choice(query, "mode", ("merge", "replace")) == "replace",
         is_dry_run=flag(request, "dry_run"),
@@ -236,6 +236,7 @@ async def start_import(request: web.Request) -> web.StreamResponse:
                 lat_first=_choice(query, "axes", ("lng_lat", "lat_lng")) == "lat_lng",
             ),
             repairs=_choice(query, "repair", ("true", "false")) == "true",
+            known=known,
             memory_bytes=settings.max_import_memory_bytes,
             cpu_s=settings.max_import_cpu_s,
         ),
