@@ -30,6 +30,8 @@ REMEMBERED: Final = 100_000
 GATHER_S: Final = 0.01
 """How long the first waits for others: at 300 pushes a second one round trip serves three. What a killed sender repeats
 grows by the answers of as many milliseconds; a provider takes several times as long for each."""
+MAX_PROVEN: Final = 1_000
+"""Apps remembered as reached; devices name their app, and a stranger may name many."""
 PAUSE_S: Final = 0.5
 """The wait after Redis did not answer."""
 
@@ -53,6 +55,7 @@ class Settler:
         self._waiting: list[tuple[Settlement, asyncio.Future[None]]] = []
         self._woken = asyncio.Event()
         self._settled: OrderedDict[str, None] = OrderedDict()
+        self._proven: set[tuple[str, str]] = set()
 
     async def settle(self, settlement: Settlement) -> None:
         """Returns when it is written."""
@@ -109,24 +112,39 @@ class Settler:
             await store.activity.publish([self._event(settled) for settled in batch])
 
     async def _note_tokens(self, batch: Sequence[Settlement]) -> None:
+        """Write what providers said of tokens.
+
+        That a token is wrong is believed only of an app that a push has reached since the start: until then it may as
+        well be our topic, project or host that is wrong, and every device would be flagged for it.
+        """
+        attempts = [(settled, attempt) for settled in batch for attempt in settled.delivery.attempts]
+        for _, attempt in attempts:
+            if attempt.outcome.status is Status.ACCEPTED and len(self._proven) < MAX_PROVEN:
+                self._proven.add((attempt.device.platform, attempt.device.app))
         news: list[TokenNews] = []
-        for settled in batch:
-            for attempt in settled.delivery.attempts:
-                device, outcome = attempt.device, attempt.outcome
-                if outcome.token_state is TokenState.GOOD:
-                    continue
-                self._metrics.tokens_refused.labels(outcome.provider, outcome.token_state).inc()
-                is_gone = outcome.token_state is TokenState.GONE
-                news.append(
-                    TokenNews(
-                        user_id=settled.job.user_id,
-                        token=device.token,
-                        registered_at_ms=device.registered_at_ms,
-                        reason=outcome.code,
-                        at_ms=settled.at_ms,
-                        gone_since_ms=outcome.token_invalid_since_ms if is_gone else None,
-                    )
+        for settled, attempt in attempts:
+            device, outcome = attempt.device, attempt.outcome
+            if outcome.token_state is TokenState.GOOD:
+                continue
+            self._metrics.tokens_refused.labels(outcome.provider, outcome.token_state).inc()
+            is_gone = outcome.token_state is TokenState.GONE
+            if not is_gone and (device.platform, device.app) not in self._proven:
+                _log.warning(
+                    "a token was refused as wrong before any push was accepted: check topic, project and host",
+                    provider=outcome.provider,
+                    code=outcome.code,
                 )
+                continue
+            news.append(
+                TokenNews(
+                    user_id=settled.job.user_id,
+                    token=device.token,
+                    registered_at_ms=device.registered_at_ms,
+                    reason=outcome.code,
+                    at_ms=settled.at_ms,
+                    gone_since_ms=outcome.token_invalid_since_ms if is_gone else None,
+                )
+            )
         if news:
             await self._store.profiles.note_tokens(news)
 

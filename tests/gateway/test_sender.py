@@ -91,6 +91,13 @@ async def emptied(store: Store) -> None:
     await until(is_empty)
 
 
+async def prove_apns(store: Store) -> None:
+    """One push that APNs accepts: from now on the sender believes what it says of tokens."""
+    await register(store, "pia", "apns:proof")
+    await claim(store, a_job("pia", push_id="proof"))
+    await emptied(store)
+
+
 async def test_a_claimed_push_reaches_the_users_newest_device_once(
     store: Store, channels: dict[str, Channel], sandbox: Arrived
 ) -> None:
@@ -127,6 +134,7 @@ async def test_a_token_the_provider_refuses_is_flagged_and_not_tried_again_until
 ) -> None:
     await register(store, "eva", "fcm:tablet", "apns:malformed-phone")
     async with sending(store, channels):
+        await prove_apns(store)
         await claim(store, a_job("eva"))
         await emptied(store)
 
@@ -144,8 +152,23 @@ async def test_a_token_the_provider_refuses_is_flagged_and_not_tried_again_until
         await claim(store, a_job("eva", push_id="third", offer_id="one more"))
         await emptied(store)
     assert [push["token"] for push in await sandbox.pushes()] == [
-        "malformed-phone", "tablet", "tablet", "malformed-phone", "tablet",
+        "proof", "malformed-phone", "tablet", "tablet", "malformed-phone", "tablet",
     ]  # fmt: skip
+
+
+async def test_no_device_is_flagged_while_it_may_be_our_settings_that_are_wrong(
+    store: Store, channels: dict[str, Channel], sandbox: Arrived
+) -> None:
+    """A wrong topic makes every token look wrong; until one push was accepted, no refusal is held against a device."""
+    await register(store, "gus", "apns:malformed-phone")
+    async with sending(store, channels):
+        for number in range(2):
+            await claim(store, a_job("gus", push_id=f"push-{number}", offer_id=f"offer-{number}"))
+            await emptied(store)
+    user = await store.profiles.get("gus")
+    assert user is not None
+    assert user.devices[0].refused is None
+    assert len(await sandbox.pushes()) == 2
 
 
 async def test_a_push_to_flagged_devices_alone_is_given_up_and_says_why(
@@ -153,6 +176,7 @@ async def test_a_push_to_flagged_devices_alone_is_given_up_and_says_why(
 ) -> None:
     await register(store, "fay", "apns:malformed-phone")
     async with sending(store, channels):
+        await prove_apns(store)
         await claim(store, a_job("fay"))
         await emptied(store)
 
@@ -165,7 +189,7 @@ async def test_a_push_to_flagged_devices_alone_is_given_up_and_says_why(
         await emptied(store)
     reasons = {letter.reason for letter in await store.dead_letters.list()}
     assert reasons == {"terminal: apns BadDeviceToken", f"terminal: no_device ({ALL_REFUSED})"}
-    assert len(await sandbox.pushes()) == 1
+    assert len(await sandbox.pushes()) == 2
 
 
 async def test_a_token_registered_again_after_the_provider_called_it_gone_is_kept(
