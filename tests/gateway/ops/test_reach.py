@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from gateway.clock import now_ms
 from gateway.ops import reach
 from gateway.ops.reach import Reach, estimate
+from gateway.store import store
 from geofences.model import Transition, TransitionKind
 from rules.model import Candidate, Decision, Gate, Verdict
 from rules.offers import parse_offer
@@ -29,6 +31,12 @@ OFFER: dict[str, Any] = {
     "quiet_hours": {"enabled": False},
     "messages": {"en": {"title": "Soup", "body": "Have soup today."}},
 }
+
+
+@pytest.fixture(autouse=True)
+def known_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the users' hashes, else drawn by chance: sketches count the same in every run."""
+    monkeypatch.setattr(store, "secrets", SimpleNamespace(token_bytes=lambda count: bytes([7]) * count))
 
 
 async def stores(http: Http) -> None:
