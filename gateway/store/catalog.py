@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -186,9 +186,10 @@ class Catalog:
                         newest[KINDS[kind - 1]][document_id] = pointer
         except Forgotten:
             return await self.load_all()
-        put = [(kind, id_, pointer) for kind, moved in newest.items() for id_, pointer in moved.items() if pointer]
+        # told one by one, for a list of a large import at once would hold the event loop
+        put = ((kind, id_, pointer) for kind, moved in newest.items() for id_, pointer in moved.items() if pointer)
         documents = await self.load(put)
-        if len(documents) != len(put):
+        if len(documents) != sum(map(bool, (pointer for moved in newest.values() for pointer in moved.values()))):
             return await self.load_all()
         removed = tuple((kind, id_) for kind, moved in newest.items() for id_, pointer in moved.items() if not pointer)
         return CatalogChanges(version=present, is_complete=False, documents=tuple(documents), removed=removed)
@@ -199,7 +200,7 @@ class Catalog:
         async with self._connection.subscribe(keys.CATALOG_NEWS) as subscription:
             yield CatalogNews(subscription)
 
-    async def load(self, pointers: Sequence[tuple[Kind, str, Pointer]]) -> Documents:
+    async def load(self, pointers: Iterable[tuple[Kind, str, Pointer]]) -> Documents:
         """The documents behind pointers; one replaced and forgotten meanwhile is left out."""
         documents: Documents = []
         for chunk in chunks(pointers):

@@ -6,8 +6,9 @@ What is never committed is swept away later (``history.py``).
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -115,6 +116,8 @@ def refusal(move: Move, refused: Refused) -> NotFound | PreconditionFailed:
     return PreconditionFailed(detail, index=refused.index, version=refused.present)
 
 
-def chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Parts of at most ``BODIES_PER_CALL``."""
-    return (items[start : start + BODIES_PER_CALL] for start in range(0, len(items), BODIES_PER_CALL))
+def chunks(items: Iterable[_T]) -> Iterator[Sequence[_T]]:
+    """Parts of at most ``BODIES_PER_CALL``, made as they are asked for."""
+    left = iter(items)
+    while part := list(itertools.islice(left, BODIES_PER_CALL)):
+        yield part
