@@ -72,7 +72,7 @@ class Traffic:
             self._flusher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._flusher
-        await self.flush()
+        await self._flush_or_forget()
 
     def note(self, transitions: Iterable[tuple[str, Transition]], decisions: Iterable[Decision]) -> None:
         """Take note of who entered where, and of who was asked for consent and had given it."""
@@ -151,10 +151,13 @@ class Traffic:
     async def _flush_regularly(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
-            try:
-                await self.flush()
-            except Unavailable as error:
-                _log.warning("traffic could not be written and is forgotten", detail=error.detail)
+            await self._flush_or_forget()
+
+    async def _flush_or_forget(self) -> None:
+        try:
+            await self.flush()
+        except Unavailable as error:
+            _log.warning("traffic could not be written and is forgotten", detail=error.detail)
 
 
 @lru_cache(maxsize=64)
