@@ -119,3 +119,26 @@ async def test_bodies_that_were_never_committed_are_swept_away(store: Store) -> 
     assert await store.connection.call("KEYS", "*:body:dead*") == []
     assert await store.connection.call("HLEN", "gp:{catalog}:staged") == 1, "a young upload may still be committed"
     assert await documents(store) == {"s1": b"3", "o1": b"offer"}
+
+
+async def test_a_large_version_keeps_its_changes_in_parts_which_are_forgotten_with_it(store: Store) -> None:
+    changes = [Change(kind=GEOFENCE, id=f"s{n}", body=b"1") for n in range(1200)]
+    await store.catalog.commit(changes)
+    await store.catalog.commit([Change(kind=GEOFENCE, id=f"s{n}", body=None) for n in range(1100)])
+    parts = sorted(await store.connection.call("KEYS", "gp:{catalog}:changes:*:*"))
+    assert len(parts) == 6
+    assert [await store.connection.call("PTTL", part) for part in parts] == [-1] * 6, "carried out, they are kept"
+    assert [v.changes for v in await store.history.versions()] == [1100, 1200]
+    assert len(await store.history.diff(1, 2)) == 1100
+    await store.history.prune(kept=0)
+    assert await store.connection.call("KEYS", "gp:{catalog}:changes:*") == []
+    assert len(await documents(store)) == 100
+
+
+async def test_parts_of_a_large_commit_that_was_refused_go_by_themselves(store: Store) -> None:
+    changes = [Change(kind=GEOFENCE, id=f"s{n}", body=b"1") for n in range(1200)]
+    with pytest.raises(NotFound):
+        await store.catalog.commit([*changes, Change(kind=OFFER, id="none", body=None)])
+    parts = await store.connection.call("KEYS", "gp:{catalog}:changes:*")
+    assert all([await store.connection.call("PTTL", part) > 0 for part in parts])
+    assert await store.catalog.commit([*changes]) == 1
