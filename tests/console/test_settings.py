@@ -109,7 +109,8 @@ async def test_audit_log_tells_who_did_what_before_and_after(page: Page, served:
     assert (await served.call("PUT", "/v1/policy", {"max_accuracy_m": 50}))[0] == 200
     assert (await served.call("PUT", "/v1/policy", {"max_accuracy_m": 60}))[0] == 200
     await page.goto(served.address("settings/audit"))
-    await page.get_by_label("Find in the log").fill("polic")
+    await page.get_by_label("Kind").select_option("Policy")
+    await page.get_by_label("Find in the log").fill("first admin")
     newest = page.get_by_role("region", name="Audit log").get_by_role("listitem").first
     await expect(newest).to_contain_text("first admin")
     await newest.get_by_role("button", name="Before and after").click()

@@ -34,6 +34,20 @@ const entries = signal<readonly Entry[] | Problem | null>(null);
 const cursor = signal<string | null>(null);
 const isBusy = signal(false);
 const wanted = signal("");
+/** The kind of thing that the log is asked for; "" is everything. */
+const kind = signal("");
+
+const KINDS: readonly [string, string][] = [
+  ["", "Everything"],
+  ["offers", "Offers"],
+  ["geofences", "Geofences"],
+  ["policies", "Policy"],
+  ["users", "Users"],
+  ["keys", "API keys"],
+  ["sources", "Phones"],
+  ["codes", "Codes"],
+  ["dead-letters", "Dead letters"],
+];
 
 const shown = computed(() => {
   if (!Array.isArray(entries.value)) return [];
@@ -46,7 +60,7 @@ const shown = computed(() => {
 export function AuditLog() {
   useEffect(() => {
     void list(null);
-    return () => void ((entries.value = null), (wanted.value = ""));
+    return () => void ((entries.value = null), (wanted.value = kind.value = ""));
   }, []);
   return (
     <section class="card" aria-label="Audit log">
@@ -60,14 +74,31 @@ export function AuditLog() {
         <p class="hint">{entries.value.detail}</p>
       ) : (
         <>
-          <input
-            class="wide"
-            type="search"
-            aria-label="Find in the log"
-            placeholder="Find who, what or which action"
-            value={wanted.value}
-            onInput={(event) => (wanted.value = event.currentTarget.value)}
-          />
+          <div class="line">
+            <select
+              class="small"
+              aria-label="Kind"
+              value={kind.value}
+              onChange={(event) => {
+                kind.value = event.currentTarget.value;
+                void list(null);
+              }}
+            >
+              {KINDS.map(([value, label]) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+            </select>
+            <input
+              class="wide"
+              type="search"
+              aria-label="Find in the log"
+              placeholder="Find who, what or which action"
+              value={wanted.value}
+              onInput={(event) => (wanted.value = event.currentTarget.value)}
+            />
+          </div>
           <Entries />
         </>
       )}
@@ -137,7 +168,11 @@ function deed(action: string, isNew: boolean): string {
 
 async function list(after: string | null): Promise<void> {
   isBusy.value = true;
-  const query = new URLSearchParams({ limit: String(PAGE), ...(after && { cursor: after }) });
+  const query = new URLSearchParams({
+    limit: String(PAGE),
+    ...(kind.value && { what: kind.value }),
+    ...(after && { cursor: after }),
+  });
   entries.value = await attempted(async () => {
     const { items, next_cursor } = (await call<{ items: Entry[]; next_cursor: string | null }>(`/v1/audit?${query}`))
       .body;
