@@ -70,6 +70,11 @@ class LiveCatalog:
                 return
             with _uncollected(is_many=len(changes.documents) >= MANY):
                 self._swap(await asyncio.to_thread(compile_changes, self.current, changes, self._policy))
+            documents = list(changes.documents)
+            del changes
+            while len(documents) > MANY:  # to free a hundred thousand at once would hold the event loop
+                del documents[-MANY:]
+                await asyncio.sleep(0)
 
     def _swap(self, snapshot: Snapshot) -> None:
         self.current = snapshot
