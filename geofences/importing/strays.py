@@ -21,6 +21,9 @@ CLOSE_M: Final = 200_000.0
 FEWEST: Final = 3
 """Features that a file must have for its middle to say anything."""
 
+MOST_RATIO: Final = 0.5
+"""More than this share of a file must lie about its middle for that to be where the file's features are."""
+
 Floats = NDArray[np.float64]
 
 
@@ -36,8 +39,10 @@ def strays(places: Mapping[int, LatLng], known: Sequence[LatLng] = ()) -> set[in
         found |= _astray(lat, lng, np.array([k.lat for k in known]), np.array([k.lng for k in known]))
     if len(places) >= FEWEST:
         middle = np.array([np.sort(lat)[len(lat) // 2]]), np.array([np.sort(lng)[len(lng) // 2]])
-        at_home = np.zeros(len(at), dtype=bool) if not known else _within(lat, lng, known, FAR_M)
-        found |= _astray(lat, lng, *middle) & ~at_home
+        # the middle of a file from all over the world is a place where nothing need be
+        if np.mean(_least_m(lat, lng, *middle) <= FAR_M) > MOST_RATIO:
+            at_home = np.zeros(len(at), dtype=bool) if not known else _within(lat, lng, known, FAR_M)
+            found |= _astray(lat, lng, *middle) & ~at_home
     return set(at[found].tolist())
 
 

@@ -191,6 +191,14 @@ def test_one_feature_swapped_among_others_is_seen_without_a_region() -> None:
     assert [r.code if isinstance(r, FeatureError) else "ok" for _, r in results] == ["ok", "ok", "swapped_axes", "ok"]
 
 
+def test_in_a_file_from_all_over_the_world_nobody_is_called_swapped() -> None:
+    """Its middle is a place where no feature need be: who lies there when turned round is no nearer to his own."""
+    cities = [[-99, 19], [-74, 41], [-46, -23], [-4, 40], [10, 45], [40, 10], [77, 43], [116, 40], [139, 36]]
+    docs = [point(city, radius_m=50) | {"id": str(i)} for i, city in enumerate(cities)]
+    results = parse_collection(json.dumps({"type": "FeatureCollection", "features": docs}).encode())
+    assert [r.code for _, r in results if isinstance(r, FeatureError)] == []
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_polygon_over_the_antimeridian_is_cut_in_two(side: int) -> None:
     """Tile38 takes it the long way round, as shapely does; H3 does not."""
