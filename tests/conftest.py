@@ -1,4 +1,4 @@
-"""One delivery sandbox for all tests of a run."""
+"""What all tests of a run share: one delivery sandbox, and made-up examples without deadlines."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from gateway.delivery.sandbox.process import SandboxProcess
 from tests.gateway.delivery.arrived import Arrived
+
+
+settings.register_profile("without time", deadline=None)
+settings.load_profile("without time")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
