@@ -11,7 +11,6 @@ from hypothesis import settings
 from gateway.delivery.sandbox.process import SandboxProcess
 from tests.gateway.delivery.arrived import Arrived
 
-
 settings.register_profile("without time", deadline=None)
 settings.load_profile("without time")
 
