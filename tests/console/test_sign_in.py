@@ -45,8 +45,9 @@ async def test_key_is_exchanged_for_a_session_that_no_script_can_read(page: Page
 async def test_session_ends_with_its_key(page: Page, served: Served) -> None:
     """Whose key is revoked is shown the door at the next thing they do, and told why."""
     key = await enter_as(page, served, "Mia", role="viewer")
+    await page.get_by_role("link", name="Reports").click()  # a page that asks for nothing by itself
+    await page.wait_for_url("**/console/reports")
     assert (await served.call("DELETE", f"/v1/keys/{key['key_id']}"))[0] == 204
-    await page.get_by_role("link", name="Reports").click()
     await page.get_by_role("link", name="Settings").click()
     await expect(page.get_by_role("alert")).to_contain_text("Your session has ended")
 
