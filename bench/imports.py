@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import random
@@ -20,7 +19,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +26,8 @@ import msgspec
 import uvloop
 
 from bench import catalogs, processes
-from bench.intake import SETTINGS, Target
+from bench.intake import Target, gateway
 from bench.lanes import Histogram, HttpLane, request
-from gateway.demo.child import serving
 
 QUIET_S = 10.0
 """Of the same traffic before the import."""
@@ -88,18 +85,6 @@ class Shoppers:
             number += 1
         await asyncio.gather(*under_way)
         return latencies, longest_s * 1000
-
-
-@contextlib.asynccontextmanager
-async def gateway(arguments: argparse.Namespace) -> AsyncIterator[Target]:
-    """The deployment that was named, or a gateway of our own."""
-    if arguments.url:
-        yield Target(arguments.url.rstrip("/"), arguments.key, None)
-        return
-    with tempfile.TemporaryDirectory(prefix="geopush-bench-") as folder:
-        async with serving(Path(folder), 0, SETTINGS) as child:
-            own = next(p for p in processes.family(os.getpid()) if p.parent == os.getpid())
-            yield Target(child.url, child.admin_key, own.parent)
 
 
 async def run_import(target: Target, file: Path) -> tuple[dict[str, Any], float]:

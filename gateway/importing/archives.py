@@ -43,7 +43,8 @@ def unpack(raw: bytes, is_wanted: Callable[[str], bool], limit_bytes: int) -> di
                     found[entry.filename] = _content(archive, entry, left)
                     left -= len(found[entry.filename])
             return found
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
+        # a RuntimeError is how zipfile says that it does not know the compression, or that there is a password
         raise Unreadable("broken_archive", f"the archive cannot be unpacked: {error}") from None
 
 

@@ -38,7 +38,7 @@ class BehaviourAnswer(msgspec.Struct, frozen=True):
     events: list[Reported]
 
 
-@operation("GET", "/v1/users/{user_id}/behaviour", needs=Permission.READ_USERS, answer=BehaviourAnswer)
+@operation("GET", "/v1/users/{user_id}/behaviour", needs=Permission.EXPORT_USERS, answer=BehaviourAnswer)
 async def behaviour_of_user(request: web.Request) -> web.StreamResponse:
     """Get what a user did: stores visited, the latest first, and behaviour events.
 
