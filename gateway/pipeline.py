@@ -7,7 +7,8 @@ that a crash can neither spend a cooldown without a push nor send twice for one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,10 +21,12 @@ from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.store import Store
 from gateway.store.presence import PresenceChange
+from gateway.store.remembered import Held
 from gateway.telling import Told, tell
 from geofences.model import Ping, Transition
 from geofences.storefield import StoreField
 from geofences.transitions import Presence, next_due_ms
+from rules.model import Shopper
 
 _log = Log("pipeline")
 
@@ -134,7 +137,9 @@ class Pipeline:
             held = await self._store.presence.load(users)
             moved = {user: move(user, held[user].presence) for user in users}
             wakes = waking(snapshot, moved)
-            shoppers = await self._store.profiles.load_shoppers(list(wakes)) if wakes else {}
+            shoppers, outdated = await self._asked(wakes, held)
+            for user in outdated:
+                del moved[user], wakes[user]
             decisions = decide(snapshot, wakes, shoppers, moved, self._counters.current, now_ms)
             await defer(self._store, decisions)
             claims = await claim(self._store, decisions, now_ms)
@@ -146,12 +151,24 @@ class Pipeline:
                 ]
             )
             won = {user: m for user, m in moved.items() if user not in lost}
+            lost |= outdated
             await tell(self._store, self._metrics, Told(snapshot, won, decisions, claims, now_ms))
             if not lost:
                 return
             self._metrics.presence_conflicts.inc(len(lost))
             users = list(lost)
         _log.warning("pings given up after losing every race", users=len(users))
+
+    async def _asked(
+        self, wakes: Mapping[str, object], held: Mapping[str, Held]
+    ) -> tuple[dict[str, Shopper], set[str]]:
+        """What decisions may know of the woken users, and those of them whom another worker moved meanwhile."""
+        if not wakes:
+            return {}, set()
+        return await asyncio.gather(
+            self._store.profiles.load_shoppers(list(wakes)),
+            self._store.presence.outdated({user: held[user] for user in wakes}),
+        )
 
 
 def _may_visit(stores: StoreField | None, ping: Ping) -> bool:

@@ -36,6 +36,8 @@ async def erase(connection: Connection, partitions: int, pseudonyms: Pseudonyms,
     for stream in (keys.outbox(partition), keys.dead_letters(partition)):
         commands += [("XDEL", stream, stream_id) for stream_id in await _entries_of(connection, stream, user_id)]
     was_there = any(await connection.batch(commands))
+    # the workers know who is present, and remember what they saved of him
+    await connection.call("PUBLISH", keys.PRESENT_NEWS, msgspec.msgpack.encode(("", user_id, False, False)))
     await connection.call("SET", keys.tombstone(partition, pseudonyms.long(user_id)), at_ms)
     return was_there
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.clock import now_ms as wall_clock_ms
 from gateway.store import keys
 from gateway.store.connection import Arg, Connection
 from gateway.store.present import PresentUsers
+from gateway.store.remembered import Held
 from gateway.store.scripts import SAVE_PRESENCE, TAKE_DUE_PRESENCE
 from gateway.store.seal import Seal
 from geofences.h3grid import cell_of
@@ -28,13 +30,6 @@ DUE_LEASE_MS: Final = 10_000
 """Who was taken by a worker that then died is woken again after this long."""
 CELL_RES: Final = 9
 """Resolution of the live map's cells: 170 m edges, a city block or two."""
-
-
-class Held(msgspec.Struct, frozen=True, gc=False):
-    """A presence as it was read; ``version`` 0 means there was none."""
-
-    presence: Presence
-    version: int
 
 
 class PresenceChange(msgspec.Struct, frozen=True):
@@ -80,29 +75,47 @@ class PresenceStore:
         self._due_from = 0
 
     async def load(self, user_ids: Sequence[str]) -> dict[str, Held]:
-        """What is remembered of these users, in one MGET (one per partition in a cluster)."""
-        partitions = self._partitions
-        wanted = [keys.presence(keys.partition_of(user_id, partitions), user_id) for user_id in user_ids]
-        values = await self._connection.mget(wanted)
-        return {
-            user_id: _ABSENT if value is None else self._held(user_id, value)
-            for user_id, value in zip(user_ids, values, strict=True)
-        }
+        """What is known of these users: remembered by this worker, else read in one MGET (one a hash tag in a cluster).
+
+        What is remembered may be old, see ``outdated``; a save of it then loses the race.
+        """
+        known = self._present.remembered.get
+        held = {user_id: known(user_id) for user_id in user_ids}
+        unknown = [user_id for user_id, one in held.items() if one is None]
+        read = await self._read(unknown)
+        return {user_id: one or read[user_id] for user_id, one in held.items()}
+
+    async def outdated(self, held: Mapping[str, Held]) -> set[str]:
+        """The users whom somebody else saved since they were remembered; they are forgotten, to be read anew."""
+        unsure = [user_id for user_id, one in held.items() if one.is_remembered]
+        read = await self._read(unsure)
+        changed = {user_id for user_id in unsure if read[user_id].version != held[user_id].version}
+        for user_id in changed:
+            self._present.remembered.forget(user_id)
+        return changed
 
     async def save(self, changes: Sequence[PresenceChange]) -> set[str]:
         """Save what nobody else saved meanwhile; answers the users who lost the race.
 
-        One script call, or one per partition in a cluster.
+        One script call, or one per partition in a cluster. Each user once at most.
         """
         groups: dict[int, list[PresenceChange]] = {}
+        remembered = self._present.remembered
         for change in changes:
+            remembered.begin(change.user_id)
             groups.setdefault(keys.partition_of(change.user_id, self._partitions), []).append(change)
         at_ms = wall_clock_ms()
+        news = self._present.expected({change.user_id: change.presence.is_present for change in changes})
+        written: dict[str, int] = {}
         calls = [{partition: group} for partition, group in groups.items()] if self._connection.is_cluster else [groups]
         replies = await self._connection.run_many(
-            SAVE_PRESENCE, [self._save_call(call, at_ms) for call in calls if call]
+            SAVE_PRESENCE, [self._save_call(call, at_ms, news, written) for call in calls if call]
         )
-        return {user_id.decode() for reply in replies for user_id in reply}
+        lost = {user_id.decode() for reply in replies for user_id in reply}
+        for change in changes:
+            if change.presence.is_present and change.user_id not in lost:
+                remembered.keep(change.user_id, change.presence, written[change.user_id])
+        return lost
 
     async def due(self, now_ms: int, limit: int) -> Sequence[str]:
         """At most ``limit`` users whose time has come; no other worker gets them for ``DUE_LEASE_MS``."""
@@ -126,27 +139,44 @@ class PresenceStore:
             asked = [partition for partition, reply in zip(asked, replies, strict=True) if len(reply) == share]
         return taken
 
+    async def _read(self, user_ids: Sequence[str]) -> dict[str, Held]:
+        partitions = self._partitions
+        wanted = [keys.presence(keys.partition_of(user_id, partitions), user_id) for user_id in user_ids]
+        values = await self._connection.mget(wanted)
+        return {
+            user_id: _ABSENT if value is None else self._held(user_id, value)
+            for user_id, value in zip(user_ids, values, strict=True)
+        }
+
     def _save_call(
-        self, groups: Mapping[int, Sequence[PresenceChange]], at_ms: int
+        self,
+        groups: Mapping[int, Sequence[PresenceChange]],
+        at_ms: int,
+        news: AbstractSet[str],
+        written: dict[str, int],
     ) -> tuple[Sequence[str], Sequence[Arg]]:
+        """One call of the script; the versions it writes are noted in ``written``."""
         names: list[str] = []
         args: list[Arg] = [keys.PRESENT_NEWS, self._present.origin]
         for partition, group in groups.items():
             names += (keys.present(partition), keys.due(partition))
-            args.append(len(group))
+            row: list[str | int | bool] = []
+            values: list[bytes] = []
             for change in group:
-                names.append(keys.presence(partition, change.user_id))
+                user_id = change.user_id
+                names.append(keys.presence(partition, user_id))
                 presence, ttl_ms = self._lifetime(change.presence, at_ms)
-                is_present = presence.is_present
-                args += (
-                    change.user_id,
-                    change.expected_version.to_bytes(VERSION_BYTES, "big") if change.expected_version else b"",
-                    self._value(change.user_id, presence) if presence != Presence.EMPTY else b"",
+                written[user_id] = version = random.getrandbits(63) | 1
+                value = b"" if presence == Presence.EMPTY else self._value(user_id, presence, version)
+                values.append(change.expected_version.to_bytes(VERSION_BYTES, "big") + value)
+                row += (
+                    user_id,
                     ttl_ms,
-                    "" if change.due_ms is None else change.due_ms,
-                    _cell(presence) if is_present else "-",
-                    "1" if self._present.expects(change.user_id, is_present=is_present) else "",
+                    False if change.due_ms is None else change.due_ms,
+                    _cell(presence) if presence.is_present else False,
+                    user_id in news,
                 )
+            args += (_encode(row), *values)
         return names, args
 
     def _lifetime(self, presence: Presence, at_ms: int) -> tuple[Presence, int]:
@@ -160,8 +190,7 @@ class PresenceStore:
             return presence, left_ms
         return msgspec.structs.replace(presence, motion=None), self._fix_ttl_ms
 
-    def _value(self, user_id: str, presence: Presence) -> bytes:
-        version = random.getrandbits(63) | 1
+    def _value(self, user_id: str, presence: Presence, version: int) -> bytes:
         sealed = None
         if presence.motion is not None:
             sealed = self._seal.close(_encode(presence.motion), user_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from gateway.errors import Unavailable
 from gateway.logs import Log
 from gateway.store import keys
 from gateway.store.connection import Connection, Subscription
+from gateway.store.remembered import Remembered
 from gateway.store.underway import NewsUnderway
 
 RETRY_S: Final = 0.5
@@ -40,6 +41,8 @@ class PresentUsers:
         self._connection = connection
         self._partitions = partitions
         self._underway = NewsUnderway(shared_dir)
+        self.remembered = Remembered(shared_dir, self._underway.region)
+        """What this worker saved of users who are present."""
         self._cells: dict[str, int] = {}
         self._is_current = False
         self._follower: asyncio.Task[None] | None = None
@@ -67,15 +70,18 @@ class PresentUsers:
         """Users present per cell, those without a known cell left out."""
         return Counter(cell for cell in self._cells.values() if cell)
 
-    def expects(self, user_id: str, *, is_present: bool) -> bool:
-        """Whether saving the user so is news; if so it must be published, and until it is heard everybody asks for him.
+    def expected(self, are_present: Mapping[str, bool]) -> set[str]:
+        """Of whom it is news that he is saved so; it must be published, and until it is heard everybody asks for him.
 
         Leaving is news too: who comes back at once must not look absent between the two messages.
         """
-        is_news = is_present != (user_id in self._cells) or self._underway.is_awaited(user_id)
-        if is_news:
-            self._underway.expect(user_id)
-        return is_news
+        cells, underway = self._cells, self._underway
+        news = {user_id for user_id, is_present in are_present.items() if is_present != (user_id in cells)}
+        if underway.is_any_awaited():
+            news.update(user_id for user_id in are_present if underway.is_awaited(user_id))
+        for user_id in news:
+            underway.expect(user_id)
+        return news
 
     async def start(self) -> None:
         """Load, then follow. Raises Unavailable."""
@@ -107,6 +113,7 @@ class PresentUsers:
                 _log.warning("the copy of who is present is behind", detail=error.detail)
             finally:
                 self._is_current = False
+                self.remembered.clear()
             await asyncio.sleep(RETRY_S)
 
     async def _load(self) -> None:
@@ -141,6 +148,7 @@ class PresentUsers:
         for user_id, cell, is_expected in zip(news, news, news, strict=True):
             if cell is False:
                 self._cells.pop(str(user_id), None)
+                self.remembered.forget(str(user_id))
             else:
                 self._cells[str(user_id)] = int(str(cell) or "0", 16)
             if is_expected:

@@ -42,11 +42,11 @@ class NewsUnderway:
         """Raises ConfigError when the folder cannot be written, or has no region left."""
         self._clock = clock
         try:
-            self._lock, self._map, self._region = _take_region(folder)
+            self._lock, self._map, self.region = _take_region(folder)
         except OSError as error:
             raise ConfigError(f"shared_dir {folder} cannot be used: {error.strerror}") from error
         self._name = self._map[:_TAKEN_AT].hex()
-        self.origin = f"{self._name}{self._region:02x}"
+        self.origin = f"{self._name}{self.region:02x}"
         """Names this worker in the news that it publishes."""
         told = np.frombuffer(self._map, np.uint16, REGIONS * SLOTS, HEADER_BYTES)
         self._told = told.reshape(REGIONS, SLOTS)
@@ -63,7 +63,7 @@ class NewsUnderway:
 
     def expect(self, user_id: str) -> None:
         """Count that news of the user are about to be published by this worker."""
-        told = self._pairs[self._region][0]
+        told = self._pairs[self.region][0]
         slot = _slot(user_id)
         told[slot] = (told[slot] + 1) & 0xFFFF
 

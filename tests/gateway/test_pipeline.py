@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.clock import now_ms
+from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.presence import PresenceChange
 from geofences.presence import Motion, Presence
@@ -57,6 +59,34 @@ async def test_a_claimed_push_is_told_of_although_its_presence_lost_the_race(
         metrics = await response.text()
     assert "geopush_presence_conflicts_total 1.0" in metrics
     assert 'geopush_claims_total{result="claimed"} 1.0' in metrics
+
+
+async def test_what_another_host_told_already_is_not_told_again(http: Http, settings: Settings) -> None:
+    """The gateway remembers a shopper as he was before another host told his dwell: no second push of it."""
+    dwelling = offer() | {"trigger": {"type": "dwell", "dwell_s": 60}}
+    for path, document in {
+        "/v1/policy": AWAKE,
+        "/v1/geofences/cafe": SQUARE,
+        "/v1/offers/coffee": dwelling,
+        "/v1/users/ann": ANN,
+        "/v1/users/ann/devices/phone": {"platform": "apns", "token": "ab" * 32},
+    }.items():
+        status, answer = await http.call("PUT", path, document)
+        assert status < 300, answer
+    store, (lat, lon), at_ms = http.gateway.context.store, INSIDE, now_ms()
+    ping = {"user_id": "ann", "ts": at_ms - 100_000, "lat": lat, "lon": lon, "accuracy": 5}
+    assert (await http.call("POST", "/v1/pings", ping))[0] == 202
+    assert len(store.present.remembered) == 1
+    elsewhere = await Store.open(settings)
+    held = (await elsewhere.presence.load(["ann"]))["ann"]
+    [stay] = held.presence.stays
+    told = replace(held.presence, stays=(replace(stay, dwelled_s=60),))
+    assert not await elsewhere.presence.save([PresenceChange("ann", held.version, told, None)])
+    await elsewhere.close()
+    assert (await http.call("POST", "/v1/pings", ping | {"ts": at_ms}))[0] == 202
+    assert await _outbox(store) == 0
+    presence = (await store.presence.load(["ann"]))["ann"].presence
+    assert (presence.last_at_ms, presence.stays[0].dwelled_s) == (at_ms, 60)
 
 
 async def _outbox(store: Store) -> Any:

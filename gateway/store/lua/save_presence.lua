@@ -5,37 +5,38 @@
 --         hash   present: user id -> coarse cell (hex, "" unknown), of users who are in some geofence
 --         zset   due: user id by the instant (ms) at which time alone changes the presence
 --         string presence of each user: 8 bytes version, then the sealed value
--- ARGV  channel of the news; their origin; for each partition: how many users, and seven per user in the order of
---         their keys: user id; expected version ("" absent); new value ("" deletes); lifetime in ms;
---         due instant in ms ("" none); "-" not present, else the cell ("" keeps the one known);
---         "1" if news of the user are expected, else ""
+-- ARGV  channel of the news; their origin; for each partition one cmsgpack list, of five per user in the order of
+--         their keys: user id; lifetime in ms; due instant in ms (false none); false not present, else the cell (""
+--         keeps the one known); whether news of the user are expected; then for each user 8 bytes of the expected
+--         version (0 absent) and the new value ("" deletes)
 -- returns  the ids of the users whose presence had changed meanwhile; nothing of theirs is written
 -- publishes cmsgpack {origin, user id, cell or false, is expected, user id, ...}: who became present or moved (cell),
 --         who left (false); of expected users in any case how they stand now
+local ABSENT = string.rep('\0', 8)
 local lost, news, place, at = {}, {ARGV[2]}, 1, 3
 while place < #KEYS do
   local present, due = KEYS[place], KEYS[place + 1]
-  local first, last = place + 2, place + 1 + ARGV[at]
-  place, at = last + 1, at + 1
-  for number = first, last do
-    local key, user, value = KEYS[number], ARGV[at], ARGV[at + 2]
-    local expires_in_ms, due_ms, cell = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-    local known, is_news = redis.call('HGET', present, user), ARGV[at + 6] == '1'
-    local is_expected = is_news
-    if redis.call('GETRANGE', key, 0, 7) ~= ARGV[at + 1] then
+  local users = cmsgpack.unpack(ARGV[at])
+  place = place + 2
+  for field = 1, #users, 5 do
+    at = at + 1
+    local key, user, due_ms, cell, is_expected = KEYS[place], users[field], users[field + 2], users[field + 3], users[field + 4]
+    local known, is_news = redis.call('HGET', present, user), is_expected
+    local version = redis.call('GETRANGE', key, 0, 7)
+    if (version == '' and ABSENT or version) ~= string.sub(ARGV[at], 1, 8) then
       lost[#lost + 1] = user
     else
-      if value == '' then
+      if #ARGV[at] == 8 then
         redis.call('DEL', key)
       else
-        redis.call('SET', key, value, 'PX', expires_in_ms)
+        redis.call('SET', key, string.sub(ARGV[at], 9), 'PX', string.format('%.0f', users[field + 1]))
       end
-      if due_ms == '' then
-        redis.call('ZREM', due, user)
+      if due_ms then
+        redis.call('ZADD', due, string.format('%.0f', due_ms), user)
       else
-        redis.call('ZADD', due, due_ms, user)
+        redis.call('ZREM', due, user)
       end
-      if cell == '-' then
+      if not cell then
         if known then
           redis.call('HDEL', present, user)
           known, is_news = false, true
@@ -50,8 +51,9 @@ while place < #KEYS do
       news[#news + 1] = known
       news[#news + 1] = is_expected
     end
-    at = at + 7
+    place = place + 1
   end
+  at = at + 1
 end
 if #news > 1 then
   redis.call('PUBLISH', ARGV[1], cmsgpack.pack(news))

@@ -37,6 +37,7 @@ async def test_a_presence_is_what_was_saved(store: Store) -> None:
     users = [f"user-{n}" for n in range(50)]
     presence = inside()
     assert await store.presence.save([PresenceChange(user, 0, presence, None) for user in users]) == set()
+    store.present.remembered.clear()
     held = await store.presence.load([*users, "nobody"])
     assert {held[user].presence for user in users} == {presence}
     assert (held["nobody"].presence, held["nobody"].version) == (Presence.EMPTY, 0)
@@ -46,6 +47,7 @@ async def test_who_read_an_older_version_loses_and_changes_nothing(store: Store)
     first, second = inside("s1"), inside("s2")
     assert await store.presence.save([PresenceChange("ann", 0, first, 5)]) == set()
     assert await store.presence.save([PresenceChange("ann", 0, second, 9)]) == {"ann"}
+    assert not len(store.present.remembered)
     held = (await store.presence.load(["ann"]))["ann"]
     assert held.presence == first
     assert await store.presence.save([PresenceChange("ann", held.version + 2, second, 9)]) == {"ann"}
