@@ -100,14 +100,15 @@ Decided = list[tuple[Decision, list[Outcome]]]
 
 def _count(store: Store, metrics: Metrics, decided: Decided, at_ms: int) -> None:
     """The funnel's first steps: matched, then refused by a gate, held out, or claimed."""
+    gates: Counter[Gate | None] = Counter()
     for _, outcomes in decided:
         for candidate, refusal in outcomes:
             if refusal is None:
-                metrics.claims.labels("claimed").inc()
-                step = "claimed"
+                gate, step = None, "claimed"
             else:
-                metrics.refusals.labels(refusal.gate).inc()
-                step = "held_out" if refusal.rule == GHOST else f"refused:{refusal.gate}"
+                gate = refusal.gate
+                step = "held_out" if refusal.rule == GHOST else f"refused:{gate}"
+            gates[gate] += 1
             for what in ("matched", step):
                 store.statistics.count(
                     at_ms,
@@ -116,6 +117,8 @@ def _count(store: Store, metrics: Metrics, decided: Decided, at_ms: int) -> None
                     geofence_id=candidate.geofence_id,
                     variant=candidate.variant,
                 )
+    for gate, count in gates.items():
+        (metrics.claims.labels("claimed") if gate is None else metrics.refusals.labels(gate)).inc(count)
 
 
 def _trace(told: Told, decision: Decision, outcomes: list[Outcome]) -> Trace:

@@ -20,8 +20,8 @@ from gateway.clock import now_ms
 from gateway.errors import NotFound
 from gateway.ops.running import running_share
 from gateway.store import Store
-from gateway.store.statistics import day_of
-from gateway.store.traffic import DAY_MS, ERROR_RATIO, HOURS_PER_DAY
+from gateway.store.statistics import DAY_MS, day_of
+from gateway.store.traffic import ERROR_RATIO, HOURS_PER_DAY
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT, Context
 from gateway.web.documents import json_answer, path_id

@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from gateway.errors import Unavailable
@@ -21,6 +22,8 @@ from gateway.store.connection import Connection
 FLUSH_S: Final = 1.0
 KEPT_S: Final = 400 * 86_400
 """How long a day's counters are kept: a year to compare with, and a margin."""
+
+DAY_MS: Final = 86_400_000
 
 _log = Log("statistics")
 
@@ -88,7 +91,13 @@ class Statistics:
 
 def day_of(at_ms: int) -> str:
     """The UTC day of an instant, YYYYMMDD."""
-    return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).strftime("%Y%m%d")
+    return _day(at_ms // DAY_MS)
+
+
+@lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    """The UTC day that begins ``number`` days after the epoch: asked for each count, and nearly always the same."""
+    return dt.datetime.fromtimestamp(number * DAY_MS / 1000, dt.UTC).strftime("%Y%m%d")
 
 
 def _field(field: bytes) -> tuple[str, str, str]:

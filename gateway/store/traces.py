@@ -11,11 +11,13 @@ from typing import Final
 import msgspec
 
 from gateway.store import keys
-from gateway.store.connection import Connection
+from gateway.store.connection import Arg, Connection
 from gateway.store.scripts import PUT_TRACES
 
 MAX_TRACES: Final = 50
 """Traces kept per user: some weeks of decisions, about 100 kB."""
+
+_Written = list[tuple[str, bytes]]
 
 
 class Trace(msgspec.Struct, frozen=True):
@@ -35,29 +37,26 @@ class Traces:
         self._kept_ms = int(kept_s * 1000)
 
     async def put(self, traces: Sequence[Trace]) -> None:
-        """Keep traces, unless they are to be kept for no time at all."""
+        """Keep traces, unless they are to be kept for no time at all.
+
+        One script call; in a cluster one per partition, and one per push.
+        """
         if self._kept_ms == 0:
             return
-        groups: dict[int, list[Trace]] = {}
-        for trace in traces:
-            groups.setdefault(keys.partition_of(trace.user_id, self._partitions), []).append(trace)
-        await self._connection.run_many(
-            PUT_TRACES,
-            [
-                (
-                    [keys.traces(partition, trace.user_id) for trace in group],
-                    [MAX_TRACES, self._kept_ms, *(trace.body for trace in group)],
-                )
-                for partition, group in groups.items()
-            ],
-        )
-        await self._connection.batch(
-            [
-                ("SET", keys.push_trace(trace.push_id), trace.body, "PX", self._kept_ms)
-                for trace in traces
-                if trace.push_id is not None
-            ]
-        )
+        users = [(self._key(trace.user_id), trace.body) for trace in traces]
+        pushes = [(keys.push_trace(trace.push_id), trace.body) for trace in traces if trace.push_id is not None]
+        calls = [(users, pushes)]
+        if self._connection.is_cluster:
+            groups: dict[str, tuple[_Written, _Written]] = {}
+            for place, written in enumerate((users, pushes)):
+                for key, body in written:
+                    groups.setdefault(key.partition("}")[0], ([], []))[place].append((key, body))
+            calls = list(groups.values())
+        await self._connection.run_many(PUT_TRACES, [self._call(*call) for call in calls])
+
+    def _call(self, users: _Written, pushes: _Written) -> tuple[Sequence[str], Sequence[Arg]]:
+        written = users + pushes
+        return [key for key, _ in written], [MAX_TRACES, self._kept_ms, len(users), *(body for _, body in written)]
 
     async def of_push(self, push_id: str) -> bytes | None:
         """The decision that made a push."""
