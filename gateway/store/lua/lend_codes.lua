@@ -19,7 +19,7 @@ if ARGV[5] ~= '' and returned > tonumber(redis.call('HGET', lent, 'r:' .. partit
 end
 local batch = tonumber(redis.call('HGET', lent, 'b:' .. partition) or '0')
 if batch > received then
-  return {batch, redis.call('HGET', lent, 'c:' .. partition)}
+  return {batch, redis.call('HGET', lent, 'c:' .. partition) or ''}
 end
 redis.call('HDEL', lent, 'c:' .. partition)
 local codes = want > 0 and redis.call('LPOP', free, want)

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidDocument
-from gateway.store import Store
+from gateway.store import Store, keys
 from gateway.store.budgets import Budget, Budgets, budgets_of
 from gateway.store.claims import ClaimCandidate, ClaimRequest, Claims
 from gateway.store.codes import CodePools
 from gateway.store.connection import Arg, Connection
-from gateway.store.scripts import Script
+from gateway.store.scripts import ACCEPT_CODES, LEND_CODES, Script
 from rules.message import CODE_PLACEHOLDER
 from tests.gateway.store.test_claims import NOW
 
@@ -134,6 +134,17 @@ async def test_with_refunds_there_are_never_more_than_the_stock_outstanding(conn
     assert held == 300
     assert refunds > 100
     assert await budgets.taken(["o1:stock"]) == {"o1:stock": 300}
+
+
+async def test_who_asks_late_for_codes_that_have_arrived_is_told_that_there_are_no_more(connection: Connection) -> None:
+    await CodePools(connection, PARTITIONS).add("spring", ["ONE"])
+    lists, lease = [keys.free_codes("spring"), keys.lent_codes("spring")], [keys.code_lease(0, "spring")]
+    late = [1, 0, 0, 0, b""]
+    number, packed = await connection.run(LEND_CODES, lists, late)
+    assert await connection.run(ACCEPT_CODES, lease, [number, packed]) == 1
+    assert await connection.run(LEND_CODES, lists, [1, 0, number, 0, b""]) == [1, b""]
+    assert await connection.run(LEND_CODES, lists, late) == [1, b""]
+    assert await connection.run(ACCEPT_CODES, lease, [1, b""]) == 1
 
 
 async def test_no_code_is_ever_given_twice_and_none_is_lost(connection: Connection) -> None:
