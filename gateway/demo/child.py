@@ -23,11 +23,15 @@ STOP_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A gateway that answers at ``url``; ``announcement`` is what it said, without the key."""
+    """A gateway that answers at ``url``; ``announcement`` is what it said, without the key.
+
+    ``sandbox_url`` is where its sandbox shows what arrived.
+    """
 
     url: str
     admin_key: str
     announcement: str
+    sandbox_url: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -64,14 +68,16 @@ async def serving(data_dir: Path, port: int, settings: dict[str, str]) -> AsyncI
 async def _announced(process: asyncio.subprocess.Process) -> Child:
     """Read the start-up lines up to the admin key, which a new data directory always brings."""
     lines: list[str] = []
-    url = ""
+    url = sandbox_url = ""
     try:
         async with asyncio.timeout(START_S):
             while line := (await process.stdout.readline()).decode() if process.stdout else "":
                 if found := re.search(r"listens on (\S+)", line):
                     url = found[1]
+                if found := re.search(r"see (\S+)/sandbox/pushes", line):
+                    sandbox_url = found[1]
                 if found := re.search(r"admin key\s+(\S+)", line):
-                    return Child(url, found[1], "".join(lines))
+                    return Child(url, found[1], "".join(lines), sandbox_url)
                 lines.append(line)
     except TimeoutError:
         pass

@@ -28,13 +28,18 @@ NO_CONSENT_RATIO = 0.12
 """Shoppers who did not agree to marketing pushes, so that the consent gate shows."""
 MEMBER_RATIO = 0.5
 """Shoppers with a member card, for the one offer that asks for it."""
+KNOWN_PHONES = 5_000
+"""Phones whose owners are remembered: an hour of shoppers, while a push is looked at within seconds."""
 LOCALES = ("fi", "fi", "sv", "en")
 """Helsinki's languages, roughly as often as they are heard in its shops."""
 
 
 @dataclass(slots=True)
 class Crowd:
-    """``size`` shoppers at a time; every one is a task. ``failures`` counts calls that failed."""
+    """``size`` shoppers at a time; every one is a task. ``failures`` counts calls that failed.
+
+    ``owners`` says whose a push token is, of the shoppers that came last.
+    """
 
     url: str
     key: str
@@ -44,6 +49,7 @@ class Crowd:
     seed: int = 7
     failures: int = 0
     last_failure: str = ""
+    owners: dict[str, str] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     async def walk(self, size: int) -> None:
@@ -69,7 +75,9 @@ class Crowd:
     async def _outing(self, api: Api, number: int) -> None:
         chance = random.Random(f"{self.seed}/{number}")
         user_id = f"shopper-{number}"
-        await register(api, user_id, chance)
+        self.owners[await register(api, user_id, chance)] = user_id
+        if len(self.owners) > KNOWN_PHONES:
+            del self.owners[next(iter(self.owners))]
         walker = Walker(chance.randrange(2**32), self.plane, self.streets, self.shops)
         batch_fixes = chance.randint(*BATCH_FIXES)
         await asyncio.sleep(chance.random() * FIX_PERIOD_S)
@@ -97,8 +105,8 @@ class Crowd:
         return True
 
 
-async def register(api: Api, user_id: str, chance: random.Random) -> None:
-    """Put the user with consent and the phone's push token; every other phone is an iPhone."""
+async def register(api: Api, user_id: str, chance: random.Random) -> str:
+    """Put the user with consent and the phone's push token, and return that; every other phone is an iPhone."""
     agrees = chance.random() >= NO_CONSENT_RATIO
     user = {
         "locale": chance.choice(LOCALES),
@@ -108,8 +116,10 @@ async def register(api: Api, user_id: str, chance: random.Random) -> None:
     }
     await api.call("PUT", f"/v1/users/{user_id}", user)
     platform = chance.choice(("apns", "fcm"))
-    device = {"platform": platform, "token": chance.randbytes(32).hex(), "app_version": "1.0"}
+    token = chance.randbytes(32).hex()
+    device = {"platform": platform, "token": token, "app_version": "1.0"}
     await api.call("PUT", f"/v1/users/{user_id}/devices/phone", device)
+    return token
 
 
 def _wire(user_id: str, walker: Walker, at_s: float) -> dict[str, Any]:

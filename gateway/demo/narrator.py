@@ -36,9 +36,9 @@ class Narrator:
         say(f"  admin key {admin_key}", highlight=False)
         say(
             f"{stores} real stores of Helsinki, {offers} sample offers, {shoppers} simulated shoppers. They walk three "
-            "times as fast as people and hurry through the shops, and quiet hours are off, so that there is something "
-            "to see at any time; everything else is the gateway as it ships. Pushes go to a local sandbox that speaks "
-            "APNs and FCM.",
+            "times as fast as people, hurry through the shops and open many of their pushes, and quiet hours are off, "
+            "so that there is something to see at any time; everything else is the gateway as it ships. Pushes go to a "
+            "local sandbox that speaks APNs and FCM.",
             highlight=False,
         )
         say("© OpenStreetMap contributors, ODbL 1.0", style="dim", highlight=False)

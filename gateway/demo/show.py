@@ -21,6 +21,7 @@ from gateway.demo.child import free_port, serving
 from gateway.demo.crowd import Crowd
 from gateway.demo.narrator import Narrator
 from gateway.demo.offers import DATA, POLICY, offers, stores
+from gateway.demo.reactions import Reactions
 from gateway.demo.streets import Plane, Streets, city, read_features
 from gateway.demo.tally import Tally
 from gateway.demo.walkers import Shop
@@ -58,17 +59,20 @@ async def _run(seconds: float | None, port: int) -> int:
         ):
             api = Api(session, child.url, child.admin_key)
             await _furnish(api, collection, documents)
-            key = (await api.call("POST", "/v1/keys", {"name": "demo phones", "scopes": ["ingest"]}))["secret"]
+            phones = {"name": "demo phones", "scopes": ["ingest", "events"]}
+            key = (await api.call("POST", "/v1/keys", phones))["secret"]
             narrator.opening(
                 child.url, child.admin_key, child.announcement, len(collection["features"]), len(documents), SHOPPERS
             )
             plane, streets = city(read_features(DATA / "ground.geojson.gz"))
             crowd = Crowd(child.url, key, plane, streets, shops(collection, plane, streets))
+            sandbox = Api(session, child.sandbox_url, "")
+            reactions = Reactions(Api(session, child.url, key), sandbox, crowd.owners)
             with narrator.narrating():
-                await _watch(api, crowd, narrator, tally, seconds)
+                await _watch(api, crowd, reactions, narrator, tally, seconds)
     if crowd.failures:
         console.print(f"{crowd.failures} calls failed, the last one: {crowd.last_failure}", style="red", markup=False)
-    summary = tally.summary()
+    summary = tally.summary() | {"reactions": dict(reactions.told.most_common())}
     print(json.dumps(summary), flush=True)
     return 0 if all(summary["pushes_accepted"].values()) else 1
 
@@ -81,7 +85,9 @@ async def _furnish(api: Api, collection: dict[str, Any], documents: list[dict[st
         await api.call("PUT", f"/v1/offers/{document['id']}", document)
 
 
-async def _watch(api: Api, crowd: Crowd, narrator: Narrator, tally: Tally, seconds: float | None) -> None:
+async def _watch(
+    api: Api, crowd: Crowd, reactions: Reactions, narrator: Narrator, tally: Tally, seconds: float | None
+) -> None:
     """Let the crowd walk and tell of it, until the time is up or Ctrl-C; then let the last pushes arrive."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -102,6 +108,7 @@ async def _watch(api: Api, crowd: Crowd, narrator: Narrator, tally: Tally, secon
 
     walking = asyncio.create_task(crowd.walk(SHOPPERS))
     parts = [walking, asyncio.create_task(tell_pushes()), asyncio.create_task(count())]
+    parts.append(asyncio.create_task(reactions.live()))
     for part in parts:
         part.add_done_callback(lambda _: stop.set())
     with contextlib.suppress(TimeoutError):

@@ -35,12 +35,13 @@ def test_the_demo_succeeds_only_with_pushes_by_both_channels(shown: subprocess.C
 def test_the_demos_last_line_is_its_summary(shown: subprocess.CompletedProcess[str]) -> None:
     result = json.loads(shown.stdout.splitlines()[-1])
     assert list(result) == [
-        "pings", "transitions", "decisions", "pushes_accepted", "refused_by_gate", "ping_to_accepted_ms",
+        "pings", "transitions", "decisions", "pushes_accepted", "refused_by_gate", "ping_to_accepted_ms", "reactions",
     ]  # fmt: skip
     assert result["pings"] > 200
     assert result["transitions"] > 0
     assert result["decisions"] > 0
     assert result["refused_by_gate"]["consent"] > 0
+    assert 0 < result["reactions"]["opened"] < sum(result["pushes_accepted"].values())
     assert 0 < result["ping_to_accepted_ms"]["p50"] <= result["ping_to_accepted_ms"]["p99"]
 
 
