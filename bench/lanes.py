@@ -116,10 +116,11 @@ def request(url: str, key: str, body: bytes, content_type: str = "application/js
 
 
 def frame(payload: bytes) -> bytes:
-    """A prepared WebSocket text frame from a client; its mask is all zeros, which RFC 6455 leaves to the client."""
-    length = len(payload)
+    """A prepared WebSocket text frame from a client, masked at random as RFC 6455 demands."""
+    length, mask = len(payload), os.urandom(4)
     head = struct.pack("!BB", 0x81, 0x80 | length) if length < 126 else struct.pack("!BBH", 0x81, 0x80 | 126, length)
-    return head + bytes(4) + payload
+    masks = mask * (length // 4 + 1)
+    return head + mask + bytes(byte ^ key for byte, key in zip(payload, masks, strict=False))
 
 
 class WebSocketLane(asyncio.Protocol):

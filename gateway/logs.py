@@ -51,8 +51,8 @@ class Log:
         """Say what an operator should look at."""
         self._logger.warning(event, extra={"facts": facts})
 
-    def error(self, event: str, *, exc_info: bool = False, **facts: Any) -> None:
-        """Say what is broken; ``exc_info`` adds the traceback."""
+    def error(self, event: str, *, exc_info: bool | BaseException = False, **facts: Any) -> None:
+        """Say what is broken; ``exc_info`` adds the traceback of what is being handled, or of the exception given."""
         self._logger.error(event, extra={"facts": facts}, exc_info=exc_info)
 
 

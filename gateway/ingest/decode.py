@@ -67,6 +67,15 @@ _one = msgspec.json.Decoder(WirePing)
 _many = msgspec.json.Decoder(list[WirePing])
 
 
+def decode_ping(body: bytes, bound_to: str | None = None) -> Ping | None:
+    """The ping that ``body`` is, if it is one and a good one; what else it may be, ``decode_pings`` tells."""
+    try:
+        ping = _one.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return ping if bound_to is None or ping.user_id == bound_to else None
+
+
 def decode_pings(body: bytes, content_type: str, max_pings: int, bound_to: str | None = None) -> Decoded:
     """The pings of ``body`` and the refused ones with their index; with ``bound_to`` only that user's are taken.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
 from gateway.errors import GeopushError
-from gateway.ingest.decode import Rejected
 from gateway.ingest.offers import waiting_for
 from gateway.logs import Log
 from gateway.store.inbox import Inbox
 from gateway.store.stream_sessions import StreamSessions
+from gateway.web.websocket import WebSocket
 from geofences.model import Ping
 
 _log = Log("stream")
@@ -23,12 +23,10 @@ _encode = msgspec.json.Encoder().encode
 ACK_S = 0.02
 """Longest that an acknowledgement waits to cover more frames."""
 MAX_UNTOLD = 256
-"""Refusals that wait to be told before the line stops to tell them: bounds what an idle reader can make us hold."""
-NO_PING = -1
-"""Index of a frame that held no ping at all."""
+"""Refusals that wait for an acknowledgement before it comes at once: bounds what a client can make us hold."""
 
 
-class _Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
     """A refused ping: its frame, its place in the frame."""
 
     seq: int
@@ -41,7 +39,7 @@ class _Refused(msgspec.Struct, frozen=True, omit_defaults=True):
 class Line:
     """One connection."""
 
-    def __init__(self, socket: web.WebSocketResponse, session: str, seq: int, inbox: Inbox | None = None) -> None:
+    def __init__(self, socket: WebSocket, session: str, seq: int, inbox: Inbox | None = None) -> None:
         """``seq`` frames of ``session`` were taken before. With an ``inbox`` the client hears of in-app offers."""
         self._inbox = inbox
         self._offered: set[bytes] = set()
@@ -50,22 +48,28 @@ class Line:
         self.is_over = asyncio.Event()
         self._socket = socket
         self._told_seq = seq
-        self._refused: list[_Refused] = []
-        self._telling: asyncio.Task[None] | None = None
+        self._refused: list[Refused] = []
+        self._telling: asyncio.TimerHandle | None = None
 
-    async def greet(self) -> None:
+    @property
+    def hears_of_offers(self) -> bool:
+        """Whether the client asked for them."""
+        return self._inbox is not None
+
+    def greet(self) -> None:
         """Tell the client its session and the last frame that was taken."""
-        await self._send({"type": "hello", "session": self.session, "seq": self.seq})
+        self._send({"type": "hello", "session": self.session, "seq": self.seq})
 
-    def took(self, rejected: Sequence[Rejected] = ()) -> None:
-        """Count one frame as taken; it is acknowledged soon, together with those that come meanwhile."""
-        self.seq += 1
-        if rejected:
-            self._refused.extend(_Refused(self.seq, r.index, r.code, r.detail, r.pointer) for r in rejected)
-        if self._telling is None:
-            self._telling = asyncio.create_task(self._tell_soon())
+    def took(self, frames: int, refused: Iterable[Refused]) -> None:
+        """Count frames as taken; they are acknowledged soon, together with those that come meanwhile."""
+        self.seq += frames
+        self._refused.extend(refused)
+        if len(self._refused) >= MAX_UNTOLD:
+            self._tell()
+        elif self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(ACK_S, self._tell)
 
-    async def offer(self, pings: Sequence[Ping]) -> None:
+    async def offer(self, pings: Iterable[Ping]) -> None:
         """Tell of the in-app offers that wait for the users of ``pings``, each once on this connection."""
         if self._inbox is None:
             return
@@ -77,37 +81,28 @@ class Line:
         new = [document for document in waiting if bytes(document) not in self._offered]
         self._offered = {bytes(document) for document in waiting}
         if new:
-            await self._send({"type": "offers", "items": new})
-
-    async def settled(self) -> None:
-        """Return at once, or when the client has read what waited to be told, if that is much."""
-        if len(self._refused) >= MAX_UNTOLD and self._telling is not None:
-            await self._telling
+            self._send({"type": "offers", "items": new})
 
     async def leave(self, code: WSCloseCode, reason: str) -> None:
         """Acknowledge what was taken and close."""
-        await self._tell()
-        await self._socket.close(code=code, message=reason.encode())
+        self._tell()
+        await self._socket.close(code, reason)
 
-    async def _tell_soon(self) -> None:
-        await asyncio.sleep(ACK_S)
-        self._telling = None
-        await self._tell()
-
-    async def _tell(self) -> None:
+    def _tell(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
         if self.seq == self._told_seq:
             return
         message: dict[str, object] = {"type": "ack", "seq": self.seq}
         if self._refused:
             message["rejected"], self._refused = self._refused, []
         self._told_seq = self.seq
-        await self._send(message)
+        self._send(message)
 
-    async def _send(self, message: dict[str, object]) -> None:
+    def _send(self, message: dict[str, object]) -> None:
         """A client that is gone learns from hello, when it comes back, what it did not hear now."""
-        if not self._socket.closed:
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                await self._socket.send_bytes(_encode(message))
+        self._socket.send(_encode(message))
 
 
 class Lines:

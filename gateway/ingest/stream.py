@@ -19,30 +19,36 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from functools import partial
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 
 from gateway.clock import now_ms
 from gateway.errors import BadRequest, GeopushError
-from gateway.ingest.decode import JSON_TYPE, Decoded, Rejected, decode_pings
+from gateway.ingest.decode import JSON_TYPE, decode_ping, decode_pings
 from gateway.ingest.intake import INTAKE
-from gateway.ingest.lines import LINES, NO_PING, Line
+from gateway.ingest.lines import LINES, Line, Refused
 from gateway.ingest.offers import wants_offers
+from gateway.logs import Log
 from gateway.web.auth import IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Parameter, operation
 from gateway.web.permissions import Permission
+from gateway.web.websocket import WebSocket
 from geofences.model import Ping
 
-HEARTBEAT_S = 30.0
-"""Between pings of an idle connection: mobile networks forget a silent one after a minute or so."""
+_log = Log("stream")
+
 MAX_FRAME_BYTES = 1_000_000
 """Largest frame: a batch of some 7,000 pings."""
 MAX_WAITING_PINGS = 2_000
 """Pings of one connection that wait while a batch is under way, before nothing more is read from it."""
 RETRY_S = (0.1, 0.3, 1.0, 3.0, 6.0)
 """Pauses between tries of a frame that could not be handled: some ten seconds, then the client is sent away."""
+NO_PING = -1
+"""Index of a frame that held no ping at all."""
 
 _SESSION = re.compile(r"^[A-Za-z0-9_-]{22}$")
 _SESSION_BYTES = 16
@@ -70,89 +76,133 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
     if session is not None and not _SESSION.match(session):
         raise BadRequest("session must be one that an earlier hello named", parameter="session")
     seq = 0 if session is None else await lines.resume(session)
-    socket = web.WebSocketResponse(
-        heartbeat=HEARTBEAT_S, max_msg_size=MAX_FRAME_BYTES, compress=False, decode_text=False
-    )
-    await socket.prepare(request)
+    socket, response = await WebSocket.accept(request, MAX_FRAME_BYTES)
     line = Line(socket, session or secrets.token_urlsafe(_SESSION_BYTES), seq, inbox)
+    backlog = _Backlog(request, socket, line)
     with lines.opened(line):
         try:
-            await line.greet()
-            await _take_frames(request, socket, line)
+            line.greet()
+            socket.listen(backlog.take)
+            await socket.wait_closed()
+            await backlog.finish()
         finally:
             await lines.remember(line)
-    return socket
+    return response
+
+
+@dataclass(slots=True)
+class _Frames:
+    """Frames that go down the ping path together: how many, and what they held."""
+
+    count: int = 0
+    pings: list[Ping] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
 
 class _Backlog:
     """What one connection sent and was not handled yet: one batch is under way, the next gathers meanwhile."""
 
-    def __init__(self, request: web.Request, line: Line) -> None:
+    def __init__(self, request: web.Request, socket: WebSocket, line: Line) -> None:
         self._intake = request.app[INTAKE]
+        self._socket = socket
         self._line = line
-        self._payer = request[IDENTITY].key_id
-        self._frames: list[Decoded] = []
-        self._waiting_pings = 0
-        self._work: asyncio.Task[None] | None = None
+        self._max_pings = request.app[CONTEXT].settings.max_batch_pings
+        self._payer, self._bound_to = request[IDENTITY].key_id, request[IDENTITY].user_id
+        self._seq = line.seq
+        self._waiting = _Frames()
+        self._work: asyncio.Future[None] | None = None
         self._is_given_up = False
 
-    async def put(self, decoded: Decoded) -> None:
-        """Take one frame; waits while too much waits."""
+    def take(self, messages: list[bytes]) -> None:
+        """Take frames; nothing more is read while too much waits."""
         if self._is_given_up:
             return
-        self._frames.append(decoded)
-        self._waiting_pings += len(decoded.pings)
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._handle_all())
-        if self._waiting_pings >= MAX_WAITING_PINGS:
-            await self._work
+        waiting, bound_to = self._waiting, self._bound_to
+        for message in messages:
+            ping = decode_ping(message, bound_to)
+            if ping is None:
+                self._take_apart(message, self._seq + 1)
+            else:
+                waiting.pings.append(ping)
+            self._seq += 1
+        waiting.count += len(messages)
+        self._go_on()
+        if len(self._waiting.pings) >= MAX_WAITING_PINGS:
+            self._socket.hold()
 
     async def finish(self) -> None:
         """Return when everything is handled or given up."""
-        if self._work is not None:
-            await self._work
+        while self._work is not None:
+            await asyncio.wait([self._work])
 
-    async def _handle_all(self) -> None:
-        while self._frames:
-            frames, self._frames = self._frames, []
-            self._waiting_pings = 0
-            pings = frames[0].pings if len(frames) == 1 else [ping for frame in frames for ping in frame.pings]
-            if pings and not await self._is_handled(pings):
-                self._is_given_up = True
-                await self._line.leave(WSCloseCode.TRY_AGAIN_LATER, "try again later")
-                return
-            for frame in frames:
-                self._line.took(frame.rejected)
-            await self._line.offer(pings)
-            await self._line.settled()
+    def _take_apart(self, message: bytes, seq: int) -> None:
+        """Take a frame that is not one good ping."""
+        waiting = self._waiting
+        try:
+            decoded = decode_pings(message, JSON_TYPE, self._max_pings, self._bound_to)
+        except GeopushError as error:
+            waiting.refused.append(Refused(seq, NO_PING, error.code, error.detail))
+        else:
+            waiting.pings.extend(decoded.pings)
+            waiting.refused.extend(Refused(seq, r.index, r.code, r.detail, r.pointer) for r in decoded.rejected)
 
-    async def _is_handled(self, pings: Sequence[Ping]) -> bool:
-        """Whether the pings went down the ping path, if need be at a later try."""
-        received_at_ms = now_ms()
-        for pause_s in (*RETRY_S, None):
+    def _go_on(self) -> None:
+        """Give the intake what waits, batch after batch, as long as none has to be waited for."""
+        while self._waiting.count and self._work is None:
+            frames, self._waiting = self._waiting, _Frames()
+            received_at_ms = now_ms()
             try:
-                await self._intake.take(pings, received_at_ms, self._payer)
+                handled = self._intake.put(frames.pings, received_at_ms, self._payer) if frames.pings else None
             except GeopushError as error:
-                if not error.retryable or pause_s is None:
-                    return False
-                await asyncio.sleep(pause_s)
+                self._wait_for(self._try_again(frames, received_at_ms, error))
+                break
+            if handled is None:
+                self._took(frames)
             else:
-                return True
-        return False
+                self._work = handled
+                handled.add_done_callback(partial(self._handled, frames, received_at_ms))
+        if not self._waiting.count:
+            self._socket.go_on()
 
+    def _handled(self, frames: _Frames, received_at_ms: int, handled: asyncio.Future[None]) -> None:
+        self._work = None
+        error = handled.exception()
+        if error is None:
+            self._took(frames)
+        else:
+            self._wait_for(self._try_again(frames, received_at_ms, error))
+        self._go_on()
 
-async def _take_frames(request: web.Request, socket: web.WebSocketResponse[bool], line: Line) -> None:
-    max_pings, bound_to = request.app[CONTEXT].settings.max_batch_pings, request[IDENTITY].user_id
-    backlog = _Backlog(request, line)
-    try:
-        while True:
-            frame = await socket.receive()
-            if frame.type is not WSMsgType.TEXT and frame.type is not WSMsgType.BINARY:
-                return
+    def _took(self, frames: _Frames) -> None:
+        self._line.took(frames.count, frames.refused)
+        if frames.pings and self._line.hears_of_offers:
+            self._wait_for(self._line.offer(frames.pings))
+
+    def _wait_for(self, coming: Coroutine[None, None, None]) -> None:
+        """Handle nothing more until ``coming`` is done."""
+        self._work = asyncio.create_task(coming)
+        self._work.add_done_callback(self._done)
+
+    def _done(self, _work: asyncio.Future[None]) -> None:
+        self._work = None
+        self._go_on()
+
+    async def _try_again(self, frames: _Frames, received_at_ms: int, error: BaseException) -> None:
+        """Take frames that failed at a later try, or send the client away."""
+        for pause_s in RETRY_S:
+            if not isinstance(error, GeopushError) or not error.retryable:
+                break
+            await asyncio.sleep(pause_s)
             try:
-                decoded = decode_pings(frame.data, JSON_TYPE, max_pings, bound_to)
-            except GeopushError as error:
-                decoded = Decoded([], [Rejected(NO_PING, error.code, error.detail)])
-            await backlog.put(decoded)
-    finally:
-        await backlog.finish()
+                await self._intake.take(frames.pings, received_at_ms, self._payer)
+            except Exception as again:  # noqa: BLE001 - judged like the first
+                error = again
+            else:
+                self._line.took(frames.count, frames.refused)
+                await self._line.offer(frames.pings)
+                return
+        if not isinstance(error, GeopushError):
+            _log.error("frames could not be handled", exc_info=error)
+        self._is_given_up = True
+        self._waiting = _Frames()
+        await self._line.leave(WSCloseCode.TRY_AGAIN_LATER, "try again later")

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import aiohttp
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from gateway.clock import now_ms
 from gateway.errors import Unavailable
 from gateway.ingest.intake import Intake
+from gateway.ingest.lines import MAX_UNTOLD
 from gateway.ingest.stream import MAX_FRAME_BYTES
+from gateway.web.websocket import WebSocket
+from geofences.model import Ping
 from tests.gateway.conftest import Http
 
 
@@ -43,7 +47,7 @@ async def acknowledged(socket: aiohttp.ClientWebSocketResponse, seq: int) -> lis
             return refused
 
 
-async def unavailable(*_: object) -> None:
+def unavailable(*_: object) -> NoReturn:
     raise Unavailable("Redis does not answer")
 
 
@@ -162,13 +166,80 @@ async def test_a_client_is_sent_away_when_its_pings_cannot_be_handled_and_may_re
         await socket.send_str(json.dumps(ping()))
         await acknowledged(socket, 1)
         with monkeypatch.context() as outage:
-            outage.setattr(Intake, "take", unavailable)
+            outage.setattr(Intake, "put", unavailable)
             await socket.send_str(json.dumps(ping()))
             while (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.BINARY:
                 pass
             assert socket.close_code == 1013
     async with connect(http, session) as socket:
         assert (await heard(socket))["seq"] == 1
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_what_could_not_be_handled_is_tried_again_and_taken_once(
+    http: Http, monkeypatch: pytest.MonkeyPatch, is_late: bool
+) -> None:
+    """Whether it is refused at the door or fails under way; what comes meanwhile waits, and keeps its order."""
+    monkeypatch.setattr("gateway.ingest.stream.RETRY_S", (0.001, 0.001))
+    put, tries = Intake.put, 0
+
+    def put_in_the_end(
+        intake: Intake, pings: Sequence[Ping], received_at_ms: int, payer: str
+    ) -> asyncio.Future[None] | None:
+        nonlocal tries
+        tries += 1
+        if tries > 2:
+            return put(intake, pings, received_at_ms, payer)
+        if not is_late:
+            unavailable()
+        failing = asyncio.get_running_loop().create_future()
+        failing.set_exception(Unavailable("Redis does not answer"))
+        return failing
+
+    monkeypatch.setattr(Intake, "put", put_in_the_end)
+    async with connect(http) as socket:
+        await heard(socket)
+        await socket.send_str(json.dumps(ping()))
+        await socket.send_str("no json")
+        await socket.send_str(json.dumps([ping(), ping()]))
+        refused = await acknowledged(socket, 3)
+    assert [r["seq"] for r in refused] == [2]
+    assert handled(http) == 3
+
+
+async def test_a_client_that_outruns_the_gateway_is_slowed_and_loses_nothing(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.ingest.stream.MAX_WAITING_PINGS", 5)
+    put, hold, gate = Intake.put, WebSocket.hold, asyncio.get_running_loop().create_future()
+    is_held = asyncio.Event()
+
+    def put_behind_the_gate(
+        intake: Intake, pings: Sequence[Ping], received_at_ms: int, payer: str
+    ) -> asyncio.Future[None] | None:
+        return put(intake, pings, received_at_ms, payer) if gate.done() else gate
+
+    def hold_and_say(held: WebSocket) -> None:
+        is_held.set()
+        hold(held)
+
+    monkeypatch.setattr(Intake, "put", put_behind_the_gate)
+    monkeypatch.setattr(WebSocket, "hold", hold_and_say)
+    async with connect(http) as socket:
+        await heard(socket)
+        for _ in range(50):
+            await socket.send_str(json.dumps(ping()))
+        await asyncio.wait_for(is_held.wait(), timeout=5)
+        gate.set_result(None)
+        await acknowledged(socket, 50)
+
+
+async def test_refusals_are_told_before_they_pile_up(http: Http) -> None:
+    """However slowly acknowledgements are meant to come."""
+    async with connect(http) as socket:
+        await heard(socket)
+        await socket.send_str(json.dumps([ping(lat=91)] * (MAX_UNTOLD + 1)))
+        assert len(await acknowledged(socket, 1)) == MAX_UNTOLD + 1
 
 
 async def test_a_bound_key_streams_for_its_user_only(http: Http) -> None:
