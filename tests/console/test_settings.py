@@ -119,6 +119,29 @@ async def test_audit_log_tells_who_did_what_before_and_after(page: Page, served:
     await expect(row.locator("ins")).to_have_text("60")
 
 
+async def test_audit_log_is_asked_for_days_and_for_one_key(page: Page, served: Served) -> None:
+    """Days are this browser's, the last one whole; a click on who did something shows what else that key did."""
+    status, made = await served.call("POST", "/v1/keys", {"name": "campaign desk", "scopes": ["ops"]})
+    assert status == 201
+    assert (await served.call("PUT", "/v1/policy", {"max_accuracy_m": 55}, key=made["secret"]))[0] == 200
+    await page.goto(served.address("settings/audit"))
+    entries = page.get_by_role("region", name="Audit log").get_by_role("listitem")
+    await expect(entries.first).to_contain_text("campaign desk")
+    await entries.first.get_by_role("button", name="campaign desk").click()
+    await expect(entries).to_have_count(1)
+    today = await page.evaluate("new Date().toLocaleDateString('sv')")
+    await page.get_by_label("Since").fill(today)
+    await page.get_by_label("Until").fill(today)
+    await expect(entries).to_have_count(1)
+    await page.get_by_label("Until").fill("2001-02-03")
+    await page.get_by_label("Since").fill("2001-02-03")
+    await expect(page.get_by_text("Nothing of what you ask for.")).to_be_visible()
+    for day in ("Since", "Until"):
+        await page.get_by_label(day).fill("")
+    await page.get_by_role("button", name="Only campaign desk").click()
+    await expect(entries.filter(has_text="first admin").first).to_be_visible()
+
+
 async def test_dead_letters_are_tried_again_or_discarded(page: Page, served: Served) -> None:
     """Pushes that were given up are listed by reason; some are sent again, the rest forgotten after a question."""
     for user_id in ("ann", "ben"):

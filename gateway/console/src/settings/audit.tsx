@@ -1,6 +1,6 @@
 // The audit log: who changed what, newest first, with what it was before and what it became.
 
-import { computed, signal, useSignal } from "@preact/signals";
+import { computed, type Signal, signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { attempted, call, Problem } from "../api/client";
 import { dateAndYear, words } from "../format";
@@ -34,8 +34,11 @@ const entries = signal<readonly Entry[] | Problem | null>(null);
 const cursor = signal<string | null>(null);
 const isBusy = signal(false);
 const wanted = signal("");
-/** The kind of thing that the log is asked for; "" is everything. */
+/** What the log is asked for: a kind of thing, one key, days of this browser's calendar. "" asks for everything. */
 const kind = signal("");
+const person = signal("");
+const since = signal("");
+const until = signal("");
 
 const KINDS: readonly [string, string][] = [
   ["", "Everything"],
@@ -60,7 +63,10 @@ const shown = computed(() => {
 export function AuditLog() {
   useEffect(() => {
     void list(null);
-    return () => void ((entries.value = null), (wanted.value = kind.value = ""));
+    return () => {
+      entries.value = null;
+      for (const asked of [wanted, kind, person, since, until]) asked.value = "";
+    };
   }, []);
   return (
     <section class="card" aria-label="Audit log">
@@ -79,10 +85,7 @@ export function AuditLog() {
               class="small"
               aria-label="Kind"
               value={kind.value}
-              onChange={(event) => {
-                kind.value = event.currentTarget.value;
-                void list(null);
-              }}
+              onChange={(event) => ask(kind, event.currentTarget.value)}
             >
               {KINDS.map(([value, label]) => (
                 <option key={value} value={value}>
@@ -90,6 +93,13 @@ export function AuditLog() {
                 </option>
               ))}
             </select>
+            <Day label="Since" day={since} />
+            <Day label="Until" day={until} />
+            {person.value && (
+              <button class="plain" type="button" onClick={() => ask(person, "")}>
+                Only {person.value} ×
+              </button>
+            )}
             <input
               class="wide"
               type="search"
@@ -106,6 +116,15 @@ export function AuditLog() {
   );
 }
 
+function Day({ label, day }: { label: string; day: Signal<string> }) {
+  return (
+    <label class="small">
+      {label}{" "}
+      <input class="small" type="date" value={day.value} onChange={(event) => ask(day, event.currentTarget.value)} />
+    </label>
+  );
+}
+
 function Entries() {
   if (entries.value === null) return <p class="hint">Loading…</p>;
   return (
@@ -114,7 +133,9 @@ function Entries() {
         <p class="hint">
           {wanted.value
             ? "Nothing in the entries loaded so far. Show earlier ones, or search for less."
-            : "Nothing was done yet. Changes, keys, erasures and exports are written down here."}
+            : kind.value || person.value || since.value || until.value
+              ? "Nothing of what you ask for."
+              : "Nothing was done yet. Changes, keys, erasures and exports are written down here."}
         </p>
       )}
       <ul class="devices">
@@ -140,7 +161,10 @@ function EntryItem({ entry: { at_ms, who, action, what, before, after } }: { ent
         <span>
           <b>{deed(action, before === undefined)}</b> <code>{what}</code>
           <span class="hint">
-            {who} · {dateAndYear(at_ms)}
+            <button class="plain" type="button" title={`Only what ${who} did`} onClick={() => ask(person, who)}>
+              {who}
+            </button>{" "}
+            · {dateAndYear(at_ms)}
           </span>
         </span>
         {hasMore && (
@@ -166,11 +190,26 @@ function deed(action: string, isNew: boolean): string {
   return DEEDS[action] ?? words(action);
 }
 
+/** Ask the gateway anew with one thing changed. */
+function ask(what: Signal<string>, value: string): void {
+  what.value = value;
+  void list(null);
+}
+
+/** The first instant of a day of this browser's calendar, some days on. */
+function begins(day: string, days = 0): number {
+  const [year, month, date] = day.split("-").map(Number) as [number, number, number];
+  return new Date(year, month - 1, date + days).getTime();
+}
+
 async function list(after: string | null): Promise<void> {
   isBusy.value = true;
   const query = new URLSearchParams({
     limit: String(PAGE),
     ...(kind.value && { what: kind.value }),
+    ...(person.value && { who: person.value }),
+    ...(since.value && { from: String(begins(since.value)) }),
+    ...(until.value && { to: String(begins(until.value, 1) - 1) }),
     ...(after && { cursor: after }),
   });
   entries.value = await attempted(async () => {
