@@ -35,6 +35,8 @@ ROUNDS = 3
 ROUND_S = 2.0
 LANES = 128
 """Connections: few for a fleet of phones, but enough that pings meet."""
+BUSY_LANES = 16
+"""Connections with batches of 500, of which the gateway handles several together as it does at its highest rate."""
 NOWHERE_DEG = 5.0
 """How far north of the city pings are that can change nothing: 550 km."""
 SOAK_PARTS = 10
@@ -55,7 +57,7 @@ VISIT_OFFER = OFFER | {"name": "Thanks", "trigger": {"type": "visit"}}
 async def measure(target: Target, floor: Target, traffic: Traffic, quiet: Traffic, pings: int) -> dict[str, float]:
     """All figures but the soak's; ``quiet`` pings are far from every store."""
     single, bare, ws, echo, located, visits = Cost(), Cost(), Cost(), Cost(), Cost(), Cost()
-    quiet_single, quiet_ws = Cost(), Cost()
+    quiet_single, quiet_ws, busy, busy_located = Cost(), Cost(), Cost(), Cost()
     batches = {50: Cost(), 500: Cost(), 5000: Cost()}
     await closed_loop(target, "/v1/pings", traffic.batches(500, 100_000), 2, 500, Cost())
     rss_mb = target.rss_mb()
@@ -70,6 +72,8 @@ async def measure(target: Target, floor: Target, traffic: Traffic, quiet: Traffi
         await closed_loop(floor, "/located", traffic.batches(500, many), 2, 500, located)
         for size, cost in batches.items():
             await closed_loop(target, "/v1/pings", traffic.batches(size, many), 2, size, cost)
+        await closed_loop(floor, "/located", traffic.batches(500, many), BUSY_LANES, 500, busy_located)
+        await closed_loop(target, "/v1/pings", traffic.batches(500, many), BUSY_LANES, 500, busy)
     half = await open_loop(target, traffic.batches(1, int(single.per_s / 2 * ROUND_S)), single.per_s / 2, 256)
     half_batches = await open_loop(
         target, traffic.batches(500, int(batches[500].per_s / 2 * ROUND_S)), batches[500].per_s / 1000, 64
@@ -99,6 +103,9 @@ async def measure(target: Target, floor: Target, traffic: Traffic, quiet: Traffi
         "ws_nowhere_us": quiet_ws.cpu_us,
         "ws_nowhere_to_floor": ratio(echo.cpu_us, quiet_ws.cpu_us),
         "batch50_us": batches[50].cpu_us,
+        "batch500_busy_us": busy.cpu_us,
+        "batch500_busy_floor_us": busy_located.cpu_us,
+        "batch500_busy_to_floor": ratio(busy.cpu_us, busy_located.cpu_us),
         "batch5000_us": batches[5000].cpu_us,
         "batch500_per_s": batches[500].per_s,
         "batch500_redis_us": batches[500].redis_us,
@@ -106,7 +113,7 @@ async def measure(target: Target, floor: Target, traffic: Traffic, quiet: Traffi
         "single_p50_ms_at_half": half.quantile_ms(0.5),
         "single_p99_ms_at_half": half.quantile_ms(0.99),
         "batch500_p99_ms_at_half": half_batches.quantile_ms(0.99),
-        "refused": sum(cost.refused for cost in (single, quiet_single, visits, *batches.values())),
+        "refused": sum(cost.refused for cost in (single, quiet_single, visits, busy, *batches.values())),
     }
 
 
