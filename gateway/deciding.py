@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,6 +60,15 @@ def waking(
         if holding:
             wakes[user_id] = tuple(reversed(holding))
     return wakes
+
+
+def concerned(moved: Mapping[str, Moved], wakes: Collection[str]) -> list[str]:
+    """Users of whom something must be known: those who wake an offer, and those who entered, whose visits are noted."""
+    return [
+        user_id
+        for user_id, move in moved.items()
+        if user_id in wakes or any(transition.kind is TransitionKind.ENTER for transition in move.transitions)
+    ]
 
 
 def decide(

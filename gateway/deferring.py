@@ -65,7 +65,7 @@ async def resume(
     await defer(store, decisions)
     claims = await claim(store, decisions, now_ms)
     moved = {user_id: Moved(held[user_id].presence, (), None) for user_id in users}
-    await tell(store, metrics, Told(snapshot, moved, decisions, claims, now_ms))
+    await tell(store, metrics, Told(snapshot, moved, decisions, claims, now_ms, {}))
 
 
 def is_same_visit(user_id: str, later: Deferred, presence: Presence) -> bool:

@@ -15,11 +15,12 @@ import numpy as np
 from gateway.catalog.live import LiveCatalog
 from gateway.catalog.snapshot import Snapshot
 from gateway.counting import LiveCounters
-from gateway.deciding import Moved, claim, decide, waking
+from gateway.deciding import Moved, claim, concerned, decide, waking
 from gateway.deferring import defer, resume
 from gateway.logs import Log
 from gateway.metrics import Metrics
 from gateway.store import Store
+from gateway.store.known import Known
 from gateway.store.presence import PresenceChange
 from gateway.store.remembered import Held
 from gateway.telling import Told, tell
@@ -137,7 +138,7 @@ class Pipeline:
             held = await self._store.presence.load(users)
             moved = {user: move(user, held[user].presence) for user in users}
             wakes = waking(snapshot, moved)
-            shoppers, outdated = await self._asked(wakes, held)
+            known, shoppers, outdated = await self._asked(moved, wakes, held)
             for user in outdated:
                 del moved[user], wakes[user]
             decisions = decide(snapshot, wakes, shoppers, moved, self._counters.current, now_ms)
@@ -152,7 +153,7 @@ class Pipeline:
             )
             won = {user: m for user, m in moved.items() if user not in lost}
             lost |= outdated
-            await tell(self._store, self._metrics, Told(snapshot, won, decisions, claims, now_ms))
+            await tell(self._store, self._metrics, Told(snapshot, won, decisions, claims, now_ms, known))
             if not lost:
                 return
             self._metrics.presence_conflicts.inc(len(lost))
@@ -160,15 +161,17 @@ class Pipeline:
         _log.warning("pings given up after losing every race", users=len(users))
 
     async def _asked(
-        self, wakes: Mapping[str, object], held: Mapping[str, Held]
-    ) -> tuple[dict[str, Shopper], set[str]]:
-        """What decisions may know of the woken users, and those of them whom another worker moved meanwhile."""
-        if not wakes:
-            return {}, set()
-        return await asyncio.gather(
-            self._store.profiles.load_shoppers(list(wakes)),
+        self, moved: Mapping[str, Moved], wakes: Mapping[str, object], held: Mapping[str, Held]
+    ) -> tuple[Mapping[str, Known], dict[str, Shopper], set[str]]:
+        """What is known of who entered or is woken, the woken as decisions see them, and those who moved meanwhile."""
+        asked = concerned(moved, wakes)
+        if not asked:
+            return {}, {}, set()
+        known, outdated = await asyncio.gather(
+            self._store.profiles.load_known(asked),
             self._store.presence.outdated({user: held[user] for user in wakes}),
         )
+        return known, await self._store.profiles.load_shoppers(list(wakes), known), outdated
 
 
 def _may_visit(stores: StoreField | None, ping: Ping) -> bool:

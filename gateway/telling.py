@@ -19,6 +19,7 @@ from gateway.deciding import Claimed, Moved, push_id
 from gateway.metrics import Metrics
 from gateway.store import Store
 from gateway.store.connection import settled
+from gateway.store.known import Known
 from gateway.store.traces import Trace
 from geofences.model import Transition, TransitionKind
 from rules.model import Candidate, Decision, Gate, Verdict
@@ -31,13 +32,14 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One batch's results: users that moved, their decisions, and the claims by user."""
+    """One batch's results: users that moved, their decisions, the claims by user, and what was read of who entered."""
 
     snapshot: Snapshot
     moved: Mapping[str, Moved]
     decisions: list[Decision]
     claims: Mapping[str, Sequence[Claimed]]
     at_ms: int
+    known: Mapping[str, Known]
 
 
 async def tell(store: Store, metrics: Metrics, told: Told) -> None:
@@ -51,7 +53,7 @@ async def tell(store: Store, metrics: Metrics, told: Told) -> None:
         for user_id, t in transitions
         if t.kind is TransitionKind.ENTER
     ]
-    works: list[Coroutine[Any, Any, object]] = [store.behaviour.record_visits(visits)] if visits else []
+    works: list[Coroutine[Any, Any, object]] = [store.behaviour.record_visits(visits, told.known)] if visits else []
     decided = [
         (decision, list(outcomes_of(decision, told.claims.get(decision.user_id, ()))))
         for decision in told.decisions

@@ -80,11 +80,11 @@ def with_event(
     return kept
 
 
-def with_visit(visits: Mapping[str, VisitRecord], geofence_id: str, entered_at_ms: int) -> dict[str, VisitRecord]:
-    """The records after a visit that began at ``entered_at_ms``; the same visit counts once."""
+def with_visit(visits: Mapping[str, VisitRecord], geofence_id: str, entered_at_ms: int) -> Mapping[str, VisitRecord]:
+    """The records after a visit that began at ``entered_at_ms``; the same visit counts once, and changes nothing."""
     held = visits.get(geofence_id, VisitRecord())
     if entered_at_ms in held.recent_at_ms:
-        return dict(visits)
+        return visits
     recent = tuple(sorted((*held.recent_at_ms, entered_at_ms))[-KEPT_VISITS:])
     return {**visits, geofence_id: VisitRecord(held.count + 1, recent)}
 

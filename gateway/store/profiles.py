@@ -6,20 +6,20 @@ A push token belongs to one user at a time: registering it for another takes it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
 
 from gateway.clock import now_ms
 from gateway.store import keys
-from gateway.store.claiming import past_pushes
 from gateway.store.connection import Connection
 from gateway.store.erasure import erase, erased_at_ms, export
+from gateway.store.known import Known, read_known
 from gateway.store.pseudonyms import Pseudonyms, token_digest
-from gateway.store.users import ConsentFlag, ConsentFlags, Device, Habits, TokenRefusal, User
+from gateway.store.users import ConsentFlag, ConsentFlags, Device, TokenRefusal, User
 from gateway.store.versioned import Versioned
-from rules.model import Consent, Shopper
+from rules.model import Shopper
 
 __all__ = ["ConsentFlag", "ConsentFlags", "Device", "Profiles", "TokenNews", "TokenRefusal", "User"]
 
@@ -50,7 +50,6 @@ class Profiles:
         self._partitions = partitions
         self._pseudonyms = pseudonyms
         self._documents = Versioned(connection, User)
-        self._habits = Versioned(connection, Habits)
 
     async def get(self, user_id: str) -> User | None:
         """The user, or None if nothing is known of him."""
@@ -69,29 +68,22 @@ class Profiles:
         """The devices of these users, tokens included, in one MGET; who has no profile is missing."""
         return {user_id: user.devices for user_id, user in (await self.load(user_ids)).items()}
 
-    async def load_shoppers(self, user_ids: Sequence[str]) -> dict[str, Shopper]:
-        """What decisions may know of these users, in one MGET; of whom nothing is known is missing.
+    async def load_known(self, user_ids: Iterable[str]) -> Mapping[str, Known]:
+        """All that is stored of these users which decisions and visits look at, in one MGET."""
+        return await read_known(self._connection, self._partitions, user_ids)
 
-        Who was erased is there as such, which costs a second MGET where some have no profile.
+    async def load_shoppers(
+        self, user_ids: Sequence[str], known: Mapping[str, Known] | None = None
+    ) -> dict[str, Shopper]:
+        """What decisions may know of these users; of whom nothing is known is missing.
+
+        ``known`` is what ``load_known`` read of them, which else is read here. Who was erased is there as such, which
+        costs an MGET where some have no profile.
         """
-        wanted: list[str] = []
-        for user_id in user_ids:
-            partition = keys.partition_of(user_id, self._partitions)
-            wanted += (
-                keys.profile(partition, user_id),
-                keys.pushes(partition, user_id),
-                keys.behaviour(partition, user_id),
-            )
-        values = await self._connection.mget(wanted)
-        shoppers: dict[str, Shopper] = {}
-        unknown: list[str] = []
-        for place, user_id in enumerate(user_ids):
-            stored, pushes, habits = values[3 * place : 3 * place + 3]
-            if stored is None:
-                unknown.append(user_id)
-            else:
-                habit = Habits() if habits is None else self._habits.decode(habits)
-                shoppers[user_id] = _shopper(user_id, self._documents.decode(stored), pushes, habit)
+        if known is None:
+            known = await self.load_known(user_ids)
+        shoppers = {user_id: shopper for user_id in user_ids if (shopper := known[user_id].shopper()) is not None}
+        unknown = [user_id for user_id in user_ids if user_id not in shoppers]
         for user_id in await erased_at_ms(self._connection, self._partitions, self._pseudonyms, unknown):
             shoppers[user_id] = Shopper(user_id=user_id, erased=True)
         return shoppers
@@ -195,22 +187,3 @@ def _after(devices: Sequence[Device], news: Sequence[TokenNews]) -> tuple[Device
                 del left[place]
             break
     return tuple(left)
-
-
-def _shopper(user_id: str, user: User, pushes: bytes | None, habits: Habits) -> Shopper:
-    consent = user.consent
-    return Shopper(
-        user_id=user_id,
-        locale=user.locale,
-        time_zone=user.time_zone,
-        attributes=user.attributes,
-        consent=Consent(consent.location.granted, consent.push.granted, consent.profiling.granted),
-        platforms=frozenset(device.platform for device in user.devices if device.refused is None),
-        devices=tuple(
-            {"device_id": d.device_id, "platform": d.platform, "app": d.app, "app_version": d.app_version}
-            for d in user.devices
-        ),
-        events=habits.events,
-        visits=habits.visits,
-        history=past_pushes(pushes),
-    )

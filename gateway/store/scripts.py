@@ -38,6 +38,7 @@ BURY = _read("bury")
 REPLAY_DEAD = _read("replay_dead")
 RECORD_OUTCOME = _read("record_outcome")
 PUT_TRACES = _read("put_traces")
+PUT_BEHAVIOUR = _read("put_behaviour")
 DEFER = _read("defer")
 TAKE_DEFERRED = _read("take_deferred")
 COMPARE_AND_SET = _read("compare_and_set")
@@ -67,6 +68,7 @@ SCRIPTS = (
     REPLAY_DEAD,
     RECORD_OUTCOME,
     PUT_TRACES,
+    PUT_BEHAVIOUR,
     DEFER,
     TAKE_DEFERRED,
     COMPARE_AND_SET,

@@ -18,7 +18,8 @@ from gateway.store.scripts import COMPARE_AND_SET
 
 MAX_RACES: Final = 20
 """Times a lost race is run again before giving up."""
-_VERSION_BYTES: Final = 8
+VERSION_BYTES: Final = 8
+"""At the head of every value."""
 
 D = TypeVar("D", bound=msgspec.Struct)
 
@@ -26,16 +27,14 @@ D = TypeVar("D", bound=msgspec.Struct)
 class Versioned(Generic[D]):
     """Documents of one type."""
 
-    def __init__(self, connection: Connection, kind: type[D], *, kept_ms: int = 0) -> None:
-        """``kept_ms`` is how long a document is kept after its last change; 0 forever."""
+    def __init__(self, connection: Connection, kind: type[D]) -> None:
         self._connection = connection
-        self._kept_ms = kept_ms
         self._decoder: msgspec.msgpack.Decoder[D] = msgspec.msgpack.Decoder(kind)
         self._encode = msgspec.msgpack.Encoder().encode
 
     def decode(self, stored: bytes) -> D:
         """The document of a stored value."""
-        return self._decoder.decode(memoryview(stored)[_VERSION_BYTES:])
+        return self._decoder.decode(memoryview(stored)[VERSION_BYTES:])
 
     async def get(self, key: str) -> D | None:
         """The document at ``key``."""
@@ -57,10 +56,10 @@ class Versioned(Generic[D]):
                 old = None if value is None else self.decode(value)
                 new = results[key] = changes[key](old)
                 if new != old:
-                    packed = b"" if new is None else secrets.token_bytes(_VERSION_BYTES) + self._encode(new)
-                    wanted[key] = (b"" if value is None else value[:_VERSION_BYTES], packed)
+                    packed = b"" if new is None else secrets.token_bytes(VERSION_BYTES) + self._encode(new)
+                    wanted[key] = (b"" if value is None else value[:VERSION_BYTES], packed)
             replies = await self._connection.run_many(
-                COMPARE_AND_SET, [([key], [*versions, self._kept_ms]) for key, versions in wanted.items()]
+                COMPARE_AND_SET, [([key], versions) for key, versions in wanted.items()]
             )
             pending = [key for key, reply in zip(wanted, replies, strict=True) if not reply]
             if not pending:

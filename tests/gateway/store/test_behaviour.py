@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.store import Store
-from gateway.store.behaviour import Event, Recorded
+from gateway.store.behaviour import MAX_STORES, Event, Recorded
 from gateway.store.profiles import ConsentFlags
 from gateway.store.traces import Trace
 from rules.behaviour import EventRecord
@@ -64,6 +66,44 @@ async def test_the_same_visit_counts_once(store: Store) -> None:
         "s1": 1,
         "s2": 1,
     }
+
+
+async def test_visits_of_many_users_are_added_to_what_was_read_of_them(store: Store) -> None:
+    """One read for a batch, one script call to write; what was not read is read now."""
+    users = [f"user-{number}" for number in range(30)]
+    await consenting(store, *users)
+    known = await store.profiles.load_known(users[:20])
+    await store.behaviour.record_visits([(user, "s1", NOW) for user in users], known)
+    await store.behaviour.record_visits([(user, "s2", NOW) for user in users], known)
+    shoppers = await store.profiles.load_shoppers(users)
+    assert all(list(shoppers[user].visits) == ["s1", "s2"] for user in users)
+
+
+@pytest.mark.parametrize("is_erased", [True, False])
+async def test_nothing_is_kept_of_who_is_erased_or_withdraws_once_he_was_read(
+    store: Store, *, is_erased: bool
+) -> None:
+    await consenting(store, "ann", "bob")
+    known = await store.profiles.load_known(["ann", "bob"])
+    if is_erased:
+        assert await store.profiles.delete("ann")
+    else:
+        await store.profiles.put_user("ann", ANN)
+    await store.behaviour.record_visits([("ann", "s1", NOW), ("bob", "s1", NOW)], known)
+    assert (await store.behaviour.get("bob")).visits["s1"].count == 1
+    assert not (await store.behaviour.get("ann")).visits
+    assert len(await store.connection.call("KEYS", "*:behaviour")) == 1
+
+
+async def test_the_store_visited_longest_ago_makes_room(store: Store) -> None:
+    await consenting(store, "ann")
+    visits = [("ann", f"s{number}", NOW - number) for number in range(MAX_STORES)]
+    await store.behaviour.record_visits(visits)
+    await store.behaviour.record_visits([("ann", "new", NOW + 1)])
+    held = (await store.behaviour.get("ann")).visits
+    assert len(held) == MAX_STORES
+    assert "new" in held
+    assert f"s{MAX_STORES - 1}" not in held
 
 
 async def test_the_outcome_of_a_push_is_recorded_once_with_what_the_push_was(store: Store) -> None:

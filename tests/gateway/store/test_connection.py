@@ -35,9 +35,9 @@ async def test_a_refused_command_is_unavailable_and_says_why(connection: Connect
 
 async def test_scripts_are_loaded_again_when_redis_has_forgotten_them(connection: Connection) -> None:
     await connection.call("SCRIPT", "FLUSH")
-    assert await connection.run(COMPARE_AND_SET, ["one"], ["", "12345678one", 0]) == 1
+    assert await connection.run(COMPARE_AND_SET, ["one"], ["", "12345678one"]) == 1
     await connection.call("SCRIPT", "FLUSH")
-    calls = [([f"many{number}"], ["", "12345678", 0]) for number in range(5)]
+    calls = [([f"many{number}"], ["", "12345678"]) for number in range(5)]
     assert await connection.run_many(COMPARE_AND_SET, calls) == [1] * 5
 
 
@@ -77,8 +77,8 @@ async def test_a_redis_that_hangs_is_unavailable_in_time_and_no_answer_is_taken_
             connection.call("GET", "a"),
             connection.mget(["a", "a"]),
             connection.batch([("GET", "a"), ("GET", "a")]),
-            connection.run(COMPARE_AND_SET, ["a"], ["x", "y", 0]),
-            connection.run_many(COMPARE_AND_SET, [(["a"], ["x", "y", 0])] * 3),
+            connection.run(COMPARE_AND_SET, ["a"], ["x", "y"]),
+            connection.run_many(COMPARE_AND_SET, [(["a"], ["x", "y"])] * 3),
             return_exceptions=True,
         )
         assert time.monotonic() - began < 5

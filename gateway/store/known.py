@@ -1,0 +1,90 @@
+"""What is stored of users, read by one MGET for all that a batch wants to know of them, and decoded when first asked.
+
+A decision asks for all of it; a visit that is only noted asks for the consent, and for what the user did before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from gateway.store import keys
+from gateway.store.claiming import past_pushes
+from gateway.store.connection import Connection
+from gateway.store.users import Habits, User
+from gateway.store.versioned import VERSION_BYTES
+from rules.model import Consent, Shopper
+
+_PARTS: Final = (keys.profile, keys.pushes, keys.behaviour)
+_decode_user = msgspec.msgpack.Decoder(User).decode
+_decode_habits = msgspec.msgpack.Decoder(Habits).decode
+
+
+class Known:
+    """The stored values of one user."""
+
+    def __init__(self, user_id: str, profile: bytes | None, pushes: bytes | None, behaviour: bytes | None) -> None:
+        """None stands for what is not stored."""
+        self.user_id = user_id
+        self.profile = profile
+        self.pushes = pushes
+        self.behaviour = behaviour
+
+    @cached_property
+    def user(self) -> User | None:
+        """The profile, or None."""
+        return None if self.profile is None else _decode_user(memoryview(self.profile)[VERSION_BYTES:])
+
+    @cached_property
+    def habits(self) -> Habits:
+        """What he did so far."""
+        return Habits() if self.behaviour is None else _decode_habits(memoryview(self.behaviour)[VERSION_BYTES:])
+
+    @property
+    def is_profiled(self) -> bool:
+        """Whether he consented to profiling."""
+        return self.user is not None and self.user.consent.profiling.granted
+
+    @property
+    def versions(self) -> tuple[bytes, bytes]:
+        """Of profile and behaviour, empty for what is not stored."""
+        return (self.profile or b"")[:VERSION_BYTES], (self.behaviour or b"")[:VERSION_BYTES]
+
+    def shopper(self) -> Shopper | None:
+        """What a decision may know of him; None without a profile."""
+        user = self.user
+        if user is None:
+            return None
+        consent = user.consent
+        return Shopper(
+            user_id=self.user_id,
+            locale=user.locale,
+            time_zone=user.time_zone,
+            attributes=user.attributes,
+            consent=Consent(consent.location.granted, consent.push.granted, consent.profiling.granted),
+            platforms=frozenset(device.platform for device in user.devices if device.refused is None),
+            devices=tuple(
+                {"device_id": d.device_id, "platform": d.platform, "app": d.app, "app_version": d.app_version}
+                for d in user.devices
+            ),
+            events=self.habits.events,
+            visits=self.habits.visits,
+            history=past_pushes(self.pushes),
+        )
+
+
+async def read_known(connection: Connection, partitions: int, user_ids: Iterable[str]) -> Mapping[str, Known]:
+    """What is stored of these users: one MGET, or one per partition in a cluster."""
+    wanted = list(user_ids)
+    names: list[str] = []
+    for user_id in wanted:
+        partition = keys.partition_of(user_id, partitions)
+        names += (part(partition, user_id) for part in _PARTS)
+    values = iter(await connection.mget(names))
+    return {
+        user_id: Known(user_id, *stored)
+        for user_id, stored in zip(wanted, zip(values, values, values, strict=True), strict=True)
+    }
