@@ -161,7 +161,7 @@ function EntryItem({ entry: { at_ms, who, action, what, before, after } }: { ent
         <span>
           <b>{deed(action, before === undefined)}</b> <code>{what}</code>
           <span class="hint">
-            <button class="plain" type="button" title={`Only what ${who} did`} onClick={() => ask(person, who)}>
+            <button class="named" type="button" title={`Only what ${who} did`} onClick={() => ask(person, who)}>
               {who}
             </button>{" "}
             · {dateAndYear(at_ms)}
