@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from geofences.model import UNKNOWN_ACCURACY_M, TransitionKind
 from rules.behaviour import visit_number
@@ -16,7 +18,7 @@ from rules.experiment import BUCKETS, bucket, choose, is_within
 from rules.hours import Hours
 from rules.model import Gate, Verdict
 from rules.policy import QuietHours
-from rules.schedule import WeeklyWindows
+from rules.schedule import MINUTE_MS, WeeklyWindows, wall_at
 from rules.situation import Occasion
 from rules.timetable import Timetable
 from rules.words import after, metres, span
@@ -169,15 +171,14 @@ def quiet_hours(occasion: Occasion, offer: CompiledOffer) -> Verdict:
     windows = offer.quiet_windows
     if windows is None:
         return _NEVER_QUIET
-    rule = id(offer.quiet_hours)
-    held: Verdict | None = occasion.memo.get(rule)
-    if held is None:
-        held = occasion.memo[rule] = _quiet(windows, offer.quiet_hours, occasion)
-    return held
+    zone = occasion.quiet_zone
+    return _quiet(offer.quiet_hours, windows, occasion.situation.at_ms // MINUTE_MS, zone)
 
 
-def _quiet(windows: WeeklyWindows, quiet: QuietHours, occasion: Occasion) -> Verdict:
-    wall = occasion.wall(occasion.quiet_zone)
+@lru_cache(maxsize=1024)
+def _quiet(quiet: QuietHours, windows: WeeklyWindows, minute: int, zone: ZoneInfo) -> Verdict:
+    """One for all who are decided about within a minute of a zone."""
+    wall = wall_at(minute * MINUTE_MS, zone)
     required = f"outside {quiet.start}-{quiet.end}"
     if not windows.holds(wall.minute):
         return Verdict(Gate.QUIET_HOURS, True, quiet.action, wall.shown, required)

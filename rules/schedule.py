@@ -11,10 +11,12 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+MINUTE_MS = 60_000
 MINUTES_PER_DAY = 1440
 MINUTES_PER_WEEK = 7 * MINUTES_PER_DAY
 DAY_NUMBERS = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
@@ -47,6 +49,26 @@ def minutes(clock: str) -> int:
 def minute_of_week(wall: datetime) -> int:
     """Minutes of the wall clock since Monday midnight."""
     return wall.weekday() * MINUTES_PER_DAY + wall.hour * 60 + wall.minute
+
+
+class Wall(NamedTuple):
+    """A minute of a zone's wall clock: when it began there (aware), as verdicts show it, and its place in the week."""
+
+    time: datetime
+    shown: str
+    minute: int
+
+
+def wall_at(at_ms: int, zone: ZoneInfo) -> Wall:
+    """The minute that the wall clock of ``zone`` shows at an instant."""
+    return _wall(at_ms // MINUTE_MS, zone)
+
+
+@lru_cache(maxsize=1024)
+def _wall(minute: int, zone: ZoneInfo) -> Wall:
+    """One for all who are decided about within a minute: since 1972 every offset is of whole minutes."""
+    time = local(minute * MINUTE_MS, zone)
+    return Wall(time, time.strftime("%a %Y-%m-%d %H:%M %Z"), minute_of_week(time))
 
 
 class WeeklyWindows(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from math import exp
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from geofences.geodesy import distance_m
@@ -17,8 +17,8 @@ from rules.compiled import CompiledOffer
 from rules.message import CODE_PLACEHOLDER
 from rules.model import PastPush, Shopper
 from rules.policy import BrandPolicy
-from rules.schedule import DAY_NUMBERS, local, minute_of_week, zone_named
-from rules.stores import Store, zone_at
+from rules.schedule import DAY_NUMBERS, Wall, wall_at, zone_named
+from rules.stores import Store, zone_around
 
 _DAY_NAMES = tuple(DAY_NUMBERS)
 SHOWN_FROM = 10
@@ -28,14 +28,6 @@ Counters = Mapping[str, Mapping[str, int]]
 """Per offer id: ``taken`` (pushes or purchases so far) and ``left`` (stock)."""
 
 NO_COUNTERS: Counters = {}
-
-
-class Wall(NamedTuple):
-    """A wall-clock time (aware), as verdicts show it, and as a minute of the week."""
-
-    time: datetime
-    shown: str
-    minute: int
 
 
 class Situation:
@@ -59,7 +51,7 @@ class Situation:
     @cached_property
     def fix_zone(self) -> ZoneInfo | None:
         """The zone of the fix, or None without one."""
-        return zone_at(self.fix.lat, self.fix.lng) if self.fix else None
+        return zone_around(self.fix.lat, self.fix.lng) if self.fix else None
 
     @cached_property
     def user_zone(self) -> ZoneInfo | None:
@@ -103,7 +95,6 @@ class Occasion:
         self.store = store
         self.memo: dict[object, Any] = {}
         """What gates found out here that is the same for every offer."""
-        self._walls: dict[ZoneInfo, Wall] = {}
 
     @property
     def quiet_zone(self) -> ZoneInfo:
@@ -112,10 +103,7 @@ class Occasion:
 
     def wall(self, zone: ZoneInfo) -> Wall:
         """The wall clock in a zone now."""
-        held = self._walls.get(zone)
-        if held is None:
-            held = self._walls[zone] = _wall(local(self.situation.at_ms, zone))
-        return held
+        return wall_at(self.situation.at_ms, zone)
 
     @cached_property
     def distance_m(self) -> float:
@@ -198,7 +186,3 @@ class Occasion:
             "now": self.wall(self.store.zone).time.isoformat(timespec="minutes"),
             "local": clock,
         }
-
-
-def _wall(time: datetime) -> Wall:
-    return Wall(time, time.strftime("%a %Y-%m-%d %H:%M %Z"), minute_of_week(time))

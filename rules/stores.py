@@ -7,7 +7,8 @@ Recognised members of a geofence's properties: ``time_zone`` (IANA), ``country``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import tzfpy
@@ -16,7 +17,7 @@ from geofences.model import Circle, Geofence, LatLng
 from rules.hours import Exceptions, Hours, opening_hours
 from rules.schedule import zone_named
 
-UTC_ZONE = ZoneInfo("UTC")
+CELLS_PER_DEG: Final = 1000
 
 
 class Geofences(Protocol):
@@ -65,6 +66,20 @@ class Store:
 def zone_at(lat: float, lng: float) -> ZoneInfo:
     """The time zone of a place; UTC at sea."""
     return zone_named(tzfpy.get_tz(lng, lat) or "UTC")
+
+
+def zone_around(lat: float, lng: float) -> ZoneInfo:
+    """The time zone of a fix: that of the middle of its cell of 0.001 degrees, which is at most 80 m away.
+
+    A phone knows its place hardly better, and tzfpy's borders are simplified themselves. Where many polygons have to be
+    tried an exact answer takes some 80 microseconds, and shoppers come to the same few doors.
+    """
+    return _zone_of_cell(round(lat * CELLS_PER_DEG), round(lng * CELLS_PER_DEG))
+
+
+@lru_cache(maxsize=16_384)
+def _zone_of_cell(row: int, column: int) -> ZoneInfo:
+    return zone_at(row / CELLS_PER_DEG, column / CELLS_PER_DEG)
 
 
 def _point(geofence: Geofence) -> LatLng:

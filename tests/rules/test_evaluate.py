@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rules.model import Consent, Gate, PastPush
-from tests.rules.shop import NOON, at, decide, fix, geofence, offer, only, refusing, shopper, transition
+from tests.rules.shop import DOOR, NOON, at, decide, fix, geofence, offer, only, refusing, shopper, transition
 
 HOUR_MS = 3_600_000
 
@@ -134,6 +134,20 @@ def test_a_refusal_names_its_gate_its_rule_and_what_would_pass(
     candidate = only(decide(offer(**fields), **situation))
     assert refusing(candidate) == expected
     assert candidate.rank is None
+
+
+def test_quiet_hours_hold_to_the_minute_for_each_zone_and_each_offer() -> None:
+    """What is remembered of a minute is of one zone and one set of quiet hours."""
+
+    def refused(clock: str, lng: float = DOOR.lng, **fields: Any) -> str:
+        moment = at(f"2026-11-25 {clock}")
+        return refusing(only(decide(offer(**fields), at_ms=moment, seen=fix(moment, lng=lng))))[0]
+
+    night, stockholm = {"quiet_hours": {"start": "22:00", "end": "09:00"}}, 18.07
+    for _ in range(2):
+        assert [refused(clock) for clock in ("20:59:59", "21:00", "21:59:59", "22:00")] == ["", *["quiet_hours"] * 3]
+        assert [refused(clock, **night) for clock in ("21:00", "21:59:59", "22:00")] == ["", "", "quiet_hours"]
+        assert [refused(clock, stockholm) for clock in ("21:59:59", "22:00")] == ["", "quiet_hours"]
 
 
 @pytest.mark.parametrize(("fields", "situation", "expected"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from shapely import Polygon
 
+from geofences.geodesy import distance_m
 from geofences.model import Circle, Geofence, LatLng
 from rules.hours import Exceptions, opening_hours
 from rules.schedule import local
-from rules.stores import Store
+from rules.stores import Store, zone_around, zone_at
 from tests.rules.shop import HELSINKI, at, decide, geofence, offer, only, refusing
 
 SHOP = "Mo-Fr 10:00-21:00; Sa 10:00-19:00; Su 12:00-18:00; PH off"
@@ -54,6 +59,27 @@ def test_a_place_knows_its_zone() -> None:
     assert str(Store(geofence(time_zone="Europe/Lisbon")).zone) == "Europe/Lisbon"
     assert str(Store(geofence(time_zone="Nowhere")).zone) == "Europe/Helsinki"
     assert str(Store(Geofence("sea", Circle(LatLng(0.0, -140.0), 50.0))).zone).startswith("Etc/")
+
+
+def test_a_fix_is_in_the_zone_of_the_place_but_for_the_last_metres_before_a_border() -> None:
+    """The river Torne parts two zones: 100 m from its middle each bank has its own, and all zones are remembered."""
+    west, east = 24.10, 24.20
+    while east - west > 1e-7:
+        middle = (west + east) / 2
+        west, east = (middle, east) if str(zone_at(65.83, middle)) == "Europe/Stockholm" else (west, middle)
+    away_deg = 100 / (111_195 * math.cos(math.radians(65.83)))
+    for _ in range(2):
+        assert str(zone_around(65.83, west - away_deg)) == "Europe/Stockholm"
+        assert str(zone_around(65.83, east + away_deg)) == "Europe/Helsinki"
+
+
+@settings(max_examples=300, deadline=None)
+@given(lat=st.floats(-90, 90), lng=st.floats(-180, 180))
+def test_the_zone_of_a_fix_is_that_of_a_place_at_most_80_m_away(lat: float, lng: float) -> None:
+    """Anywhere, poles and date line included."""
+    middle = round(lat, 3), round(lng, 3)
+    assert distance_m(lat, lng, *middle) <= 80
+    assert zone_around(lat, lng) is zone_at(*middle)
 
 
 def test_hours_that_nobody_can_read_do_not_close_a_store() -> None:

@@ -17,6 +17,7 @@ from rules.schedule import (
     local,
     midnight_ms,
     minute_of_week,
+    wall_at,
     zone_named,
 )
 from tests.rules.shop import HELSINKI, at
@@ -162,3 +163,28 @@ def test_in_every_zone_the_next_start_is_in_the_window_and_not_missed(
     while moment_ms < min(begins_ms, at_ms + 86_400_000):
         assert not windows.holds(minute_of_week(local(moment_ms, ZoneInfo(zone))))
         moment_ms += 900_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    zone=st.sampled_from([*HALF_HOURS, "Europe/Helsinki", "Europe/Lisbon", "America/Sao_Paulo", "UTC"]),
+    at_ms=st.integers(1_700_000_000_000, 1_900_000_000_000),
+)
+def test_the_wall_clock_of_a_minute_is_that_of_each_of_its_instants(zone: str, at_ms: int) -> None:
+    """It is worked out once for all who are decided about within the minute, of whatever zone."""
+    there = zone_named(zone)
+    shown = local(at_ms, there)
+    held = wall_at(at_ms, there)
+    assert held.time == shown.replace(second=0, microsecond=0)
+    assert (held.time.fold, held.time.utcoffset()) == (shown.fold, shown.utcoffset())
+    assert (held.minute, held.shown) == (minute_of_week(shown), shown.strftime("%a %Y-%m-%d %H:%M %Z"))
+
+
+def test_the_wall_clock_tells_the_two_passes_of_an_hour_apart() -> None:
+    """Where clocks go back, the same time an hour later is in winter time; where they jump, no minute is skipped."""
+    first = instant_ms(wall("2026-10-25 03:15"))
+    before, after = wall_at(first, HELSINKI), wall_at(first + 3_600_000, HELSINKI)
+    assert (before.shown, after.shown) == ("Sun 2026-10-25 03:15 EEST", "Sun 2026-10-25 03:15 EET")
+    assert before.minute == after.minute
+    jump = instant_ms(wall("2026-03-29 04:00"))
+    assert [wall_at(at_ms, HELSINKI).shown[15:] for at_ms in (jump - 1, jump)] == ["02:59 EET", "04:00 EEST"]
