@@ -1,8 +1,9 @@
 """The one door to the Redis driver: commands, scripts, subscriptions; every driver error becomes Unavailable.
 
 Nothing else in the gateway imports ``redis``. A single server (TCP, TLS or unix socket) answers a whole batch in one
-pipeline or one MGET; a Redis Cluster gets the same calls split by hash tag. A command that fails on a connection that
-the server closed meanwhile is tried once more on a new one; everything written through here bears being done twice.
+round trip or one MGET, over shared wires; a Redis Cluster gets the same calls split by hash tag. A command that fails
+on a connection that the server closed meanwhile is tried once more on a new one; everything written through here bears
+being done twice.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
@@ -21,37 +22,74 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from gateway.errors import ConfigError, Unavailable
-from gateway.store.packing import pack_in_c
+from gateway.store.driver import adapt
 from gateway.store.scripts import SCRIPTS, Script
+from gateway.store.wires import Wires
 
 Arg = bytes | str | int | float
 _T = TypeVar("_T")
 
 MAX_CONNECTIONS: Final = 16
-"""Connections of one worker; more callers wait their turn, for one event loop cannot use more at once."""
+"""Connections of one worker to a cluster's node; more callers wait their turn."""
 MAX_BLOCK_MS: Final = 5_000
 """Longest that a blocking read may block, so that a dead server is noticed."""
+
+_DRIVER_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+
+
+class Server(Protocol):
+    """Who answers commands: one server over its wires, or a cluster."""
+
+    async def ask(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        """The replies to independent commands, in order, those that were refused as exceptions."""
+        ...
+
+    async def aclose(self) -> None:
+        """Disconnect."""
+        ...
+
+
+class Cluster:
+    """The nodes of a Redis Cluster, each command sent to the one that has its keys."""
+
+    def __init__(self, client: RedisCluster, timeout_s: float) -> None:
+        """Each command may take ``timeout_s``."""
+        self._client = client
+        self._timeout_s = timeout_s
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)  # the client raises where more are wanted
+
+    async def ask(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        """The replies to commands done at once, in order, those that failed as exceptions."""
+        if len(commands) == 1:
+            return [await self._ask(commands[0])]
+        return await asyncio.gather(*(self._ask(command) for command in commands))
+
+    async def aclose(self) -> None:
+        """Disconnect."""
+        await self._client.aclose()
+
+    async def _ask(self, command: Sequence[Arg]) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout_s), self._turns:
+                return await self._client.execute_command(*command)
+        except _DRIVER_ERRORS as error:
+            return error
 
 
 class Connection:
     """Calls to one Redis deployment."""
 
-    def __init__(
-        self, client: Redis | RedisCluster, patient: Redis | RedisCluster, listener: Redis, command_timeout_s: float
-    ) -> None:
-        """``client`` serves commands, ``patient`` blocking reads, ``listener`` subscriptions.
+    def __init__(self, server: Server, patient: Redis | RedisCluster, listener: Redis, patience_s: float) -> None:
+        """``server`` answers commands, ``patient`` blocking reads within ``patience_s``, ``listener`` subscribes.
 
         Timeouts are kept here, not by the driver: its own costs a task for each command, and before Python 3.12
         such a task can swallow the cancellation that stops a background part.
         """
-        self._client = client
+        self._server = server
         self._patient = patient
         self._listener = listener
-        self._timeout_s = command_timeout_s
-        self._patience_s = command_timeout_s + MAX_BLOCK_MS / 1000
-        self.is_cluster: Final = isinstance(client, RedisCluster)
-        # A cluster's client raises where the pool of a single server waits.
-        self._lane = asyncio.Semaphore(MAX_CONNECTIONS) if self.is_cluster else contextlib.nullcontext()
+        self._patience_s = patience_s
+        self.is_cluster: Final = isinstance(server, Cluster)
 
     @classmethod
     async def open(cls, url: str, *, connect_timeout_s: float = 1.0, command_timeout_s: float = 2.0) -> Connection:
@@ -63,8 +101,7 @@ class Connection:
         try:
             await connection.ping()
             if not connection.is_cluster:  # there each node learns a script when it first runs it
-                for script in SCRIPTS:
-                    await connection.call("SCRIPT", "LOAD", script.source)
+                await connection.batch([("SCRIPT", "LOAD", script.source) for script in SCRIPTS])
         except Unavailable:
             await connection.close()
             raise
@@ -72,7 +109,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close every connection; calls in flight fail."""
-        for client in (self._client, self._patient, self._listener):
+        for client in (self._server, self._patient, self._listener):
             with contextlib.suppress(RedisError, OSError):
                 await client.aclose()
 
@@ -82,9 +119,8 @@ class Connection:
 
     async def call(self, *command: Arg) -> Any:
         """One command's reply."""
-        with _driver_errors():
-            async with asyncio.timeout(self._timeout_s), self._lane:
-                return await self._client.execute_command(*command)
+        (reply,) = await self._ask((command,))
+        return _accepted(reply)
 
     async def block(self, *command: Arg) -> Any:
         """One blocking command's reply; its BLOCK must be at most ``MAX_BLOCK_MS``."""
@@ -94,14 +130,7 @@ class Connection:
 
     async def batch(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
         """The replies to independent commands in order, in one round trip where one server answers them all."""
-        if len(commands) <= 1 or self.is_cluster:
-            return await settled(self.call(*command) for command in commands)
-        with _driver_errors():
-            pipeline = cast(Redis, self._client).pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            async with asyncio.timeout(self._timeout_s):
-                return await pipeline.execute()
+        return [_accepted(reply) for reply in await self._ask(commands)]
 
     async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
         """The values of string keys: one MGET, or one per hash tag in a cluster."""
@@ -121,29 +150,25 @@ class Connection:
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         """One script's reply."""
-        try:
-            with _driver_errors(NoScriptError):
-                async with asyncio.timeout(self._timeout_s), self._lane:
-                    return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-        except NoScriptError:
+        (reply,) = await self._ask((("EVALSHA", script.sha, len(keys), *keys, *args),))
+        if isinstance(reply, NoScriptError):
             return await self.call("EVAL", script.source, len(keys), *keys, *args)
+        return _accepted(reply)
 
     async def run_many(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Arg]]]) -> list[Any]:
         """One script's replies to many calls in order, in one round trip where one server answers them all."""
-        if len(calls) <= 1 or self.is_cluster:
-            return await settled(self.run(script, keys, args) for keys, args in calls)
-        with _driver_errors():
-            pipeline = cast(Redis, self._client).pipeline(transaction=False)
-            for keys, args in calls:
-                pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-            async with asyncio.timeout(self._timeout_s):
-                replies = await pipeline.execute(raise_on_error=False)
+        replies = await self._ask([("EVALSHA", script.sha, len(keys), *keys, *args) for keys, args in calls])
         for place, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):
-                replies[place] = await self.run(script, *calls[place])
-            elif isinstance(reply, Exception):
-                raise _unavailable(reply) from reply
-        return replies
+            replies[place] = await self.run(script, *calls[place]) if isinstance(reply, NoScriptError) else reply
+        return [_accepted(reply) for reply in replies]
+
+    async def _ask(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        if not commands:
+            return []
+        try:
+            return await self._server.ask(commands)
+        except _DRIVER_ERRORS as error:
+            raise _unavailable(error) from error
 
     @contextlib.asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[Subscription]:
@@ -186,6 +211,7 @@ def _open(url: str, connect_timeout_s: float, command_timeout_s: float) -> Conne
     once = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     never = Retry(NoBackoff(), 0)
     common: dict[str, Any] = {"socket_connect_timeout": connect_timeout_s, "socket_timeout": None, "protocol": 2}
+    patience_s = command_timeout_s + MAX_BLOCK_MS / 1000
     scheme, _, rest = url.partition("://")
     if scheme in {"redis+cluster", "rediss+cluster"}:
         node = f"{scheme.removesuffix('+cluster')}://{rest}"
@@ -193,22 +219,14 @@ def _open(url: str, connect_timeout_s: float, command_timeout_s: float) -> Conne
         def cluster() -> RedisCluster:
             return RedisCluster.from_url(node, max_connections=MAX_CONNECTIONS, **common)
 
-        return Connection(cluster(), cluster(), _listener(node, never, common), command_timeout_s)
+        return Connection(Cluster(cluster(), command_timeout_s), cluster(), _listener(node, never, common), patience_s)
     if scheme not in {"redis", "rediss", "unix"}:
         raise ConfigError(
             f"redis_url must begin with redis://, rediss://, unix:// or redis+cluster://, not {scheme}://"
         )
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=MAX_CONNECTIONS,
-        timeout=command_timeout_s,
-        retry=once,
-        **common,
-    )
-    pack_in_c(pool)
     patient = Redis.from_url(url, retry=once, **common)
-    pack_in_c(patient.connection_pool)
-    return Connection(Redis(connection_pool=pool), patient, _listener(url, never, common), command_timeout_s)
+    adapt(patient.connection_pool)
+    return Connection(Wires(patient, command_timeout_s), patient, _listener(url, never, common), patience_s)
 
 
 def _listener(url: str, never: Retry, common: dict[str, Any]) -> Redis:
@@ -216,13 +234,17 @@ def _listener(url: str, never: Retry, common: dict[str, Any]) -> Redis:
 
 
 @contextlib.contextmanager
-def _driver_errors(*passed: type[Exception]) -> Iterator[None]:
+def _driver_errors() -> Iterator[None]:
     try:
         yield
-    except passed:
-        raise
-    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+    except _DRIVER_ERRORS as error:
         raise _unavailable(error) from error
+
+
+def _accepted(reply: Any) -> Any:
+    if isinstance(reply, Exception):
+        raise _unavailable(reply) from reply
+    return reply
 
 
 def _unavailable(error: Exception) -> Unavailable:

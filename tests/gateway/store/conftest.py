@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from gateway.settings import Settings
 from gateway.store import Store
@@ -18,6 +19,12 @@ from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
 
 PARTITIONS = 4
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What handles sockets by itself is tested on the gateway's own event loop too."""
+    loops = {"asyncio": asyncio.new_event_loop}
+    return loops | {"uvloop": uvloop.new_event_loop} if item.path.name == "test_wires.py" else loops
 
 
 @pytest.fixture(scope="session")

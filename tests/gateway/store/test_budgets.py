@@ -36,7 +36,7 @@ class MortalConnection(Connection):
     """A connection whose worker dies now and then, before a command or after it, never knowing the answer."""
 
     def __init__(self, living: Connection, rng: random.Random, ratio: float) -> None:
-        super().__init__(living._client, living._patient, living._listener, living._timeout_s)
+        super().__init__(living._server, living._patient, living._listener, living._patience_s)
         self._rng = rng
         self._ratio = ratio
 
