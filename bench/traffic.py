@@ -177,12 +177,12 @@ async def _until_finished(finished: list[asyncio.Event], sockets: list[WebSocket
         raise RuntimeError("the gateway closed a WebSocket")
 
 
-async def open_loop(target: Target, bodies: list[bytes], per_s: float, lanes: int) -> Histogram:
-    """Send bodies at a steady rate; latencies from the instant at which each was due."""
+async def open_loop(target: Target, bodies: list[bytes], per_s: float, lanes: int) -> tuple[Histogram, Histogram]:
+    """Send bodies at a steady rate; latencies since each was due, and how late we sent it ourselves."""
     prepared = [request(target.url + "/v1/pings", target.key, body) for body in bodies]
     connections = [await HttpLane.open(target.url) for _ in range(lanes)]
     due: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
-    latencies = Histogram()
+    latencies, lateness = Histogram(), Histogram()
     clock = asyncio.get_running_loop().time
 
     async def work(lane: HttpLane) -> None:
@@ -196,10 +196,11 @@ async def open_loop(target: Target, bodies: list[bytes], per_s: float, lanes: in
         at = start + number / per_s
         if (wait := at - clock()) > 0:
             await asyncio.sleep(wait)
+        lateness.add(clock() - at)
         due.put_nowait((at, bytes_))
     for _ in workers:
         due.put_nowait(None)
     await asyncio.gather(*workers)
     for lane in connections:
         lane.close()
-    return latencies
+    return latencies, lateness
