@@ -8,7 +8,6 @@ CPU. ``commit_100k_s`` is an import of 100,000 geofences, ``commit_longest_ms`` 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import tempfile
 import time
@@ -100,7 +99,7 @@ async def hot_path(store: Store) -> dict[str, float]:
 
     async def claims() -> None:
         for number in range(ROUNDS):
-            await asyncio.gather(*(store.claims.claim(claim(f"{u}-{number}", f"{u}-{number}", at_ms)) for u in users))
+            await store.claims.claim_many([claim(f"{u}-{number}", f"{u}-{number}", at_ms) for u in users])
 
     async def claims_alone() -> None:
         for user in users:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -115,7 +114,7 @@ async def claim(store: Store, decisions: list[Decision], now_ms: int) -> dict[st
         for decision in decisions
         for contest in (*decision.contests, *((ghost,) for ghost in decision.ghosts))
     ]
-    results = await asyncio.gather(*(store.claims.claim(claim_request(*contest, now_ms)) for contest in contests))
+    results = await store.claims.claim_many([claim_request(*contest, now_ms) for contest in contests])
     claims: dict[str, list[Claimed]] = {}
     for (decision, contest), result in zip(contests, results, strict=True):
         claims.setdefault(decision.user_id, []).append(Claimed(contest, result))

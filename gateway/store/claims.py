@@ -1,13 +1,12 @@
 """The claim: cooldowns, caps, budgets and a code are taken together with the outbox entry, in one Lua script.
 
-Claims asked for in the same turn of the event loop share one script call per partition. ``rules.pressure`` is the
-pure twin of what the script counts of a user's past. Where a partition's lease of a budget or of codes is empty, the
-script decides nothing, the lease is filled, and the claim asked again.
+Claims of a batch share one script call per partition. ``rules.pressure`` is the pure twin of what the script counts of
+a user's past. Where a partition's lease of a budget or of codes is empty, the script decides nothing, the lease is
+filled, and the claim asked again.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -47,18 +46,11 @@ class Claims:
         self._partitions = partitions
         self._budgets = budgets
         self._codes = codes
-        self._waiting: list[tuple[ClaimRequest, asyncio.Future[ClaimResult]]] = []
-        self._flushes: set[asyncio.Task[None]] = set()
 
     async def claim(self, request: ClaimRequest) -> ClaimResult:
-        """Claim one user's best allowed candidate; claims of the same moment share a round trip. Raises Unavailable."""
-        answer: asyncio.Future[ClaimResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer))
-        if len(self._waiting) == 1:
-            flush = asyncio.create_task(self._flush())
-            self._flushes.add(flush)
-            flush.add_done_callback(self._flushes.discard)
-        return await answer
+        """Claim one user's best allowed candidate. Raises Unavailable."""
+        [result] = await self.claim_many([request])
+        return result
 
     async def claim_many(self, requests: Sequence[ClaimRequest]) -> list[ClaimResult]:
         """Claim for many users: one script call per partition where no lease has to be filled. Raises Unavailable."""
@@ -109,22 +101,6 @@ class Claims:
             await self._codes.fill(source, wants)
         else:
             await self._budgets.fill(source, wants)
-
-    async def _flush(self) -> None:
-        await asyncio.sleep(0)
-        waiting, self._waiting = self._waiting, []
-        try:
-            results = await self.claim_many([request for request, _ in waiting])
-        except BaseException as error:
-            for _, answer in waiting:
-                if not answer.done():
-                    answer.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
-            if not isinstance(error, Exception):
-                raise
-            return
-        for (_, answer), result in zip(waiting, results, strict=True):
-            if not answer.done():
-                answer.set_result(result)
 
 
 def _always(_source: Source) -> bool:

@@ -39,6 +39,8 @@ REPLAY_DEAD = _read("replay_dead")
 RECORD_OUTCOME = _read("record_outcome")
 PUT_TRACES = _read("put_traces")
 PUT_BEHAVIOUR = _read("put_behaviour")
+COUNT = _read("count")
+ADD_SEEN = _read("add_seen")
 DEFER = _read("defer")
 TAKE_DEFERRED = _read("take_deferred")
 COMPARE_AND_SET = _read("compare_and_set")
@@ -69,6 +71,8 @@ SCRIPTS = (
     RECORD_OUTCOME,
     PUT_TRACES,
     PUT_BEHAVIOUR,
+    COUNT,
+    ADD_SEEN,
     DEFER,
     TAKE_DEFERRED,
     COMPARE_AND_SET,

@@ -17,12 +17,15 @@ from typing import Final
 from gateway.errors import Unavailable
 from gateway.logs import Log
 from gateway.store import keys
-from gateway.store.connection import Connection
+from gateway.store.connection import Arg, Connection
+from gateway.store.scripts import COUNT
 
 FLUSH_S: Final = 1.0
 KEPT_S: Final = 400 * 86_400
 """How long a day's counters are kept: a year to compare with, and a margin."""
 
+FIELDS_PER_CALL: Final = 500
+"""Counted by one script call: about half a millisecond of the server's time."""
 DAY_MS: Final = 86_400_000
 
 _log = Log("statistics")
@@ -57,16 +60,18 @@ class Statistics:
     async def flush(self) -> None:
         """Write out what was counted; on Unavailable the counts stay for the next time."""
         counts, self._counts = self._counts, Counter()
-        touched: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        touched: dict[tuple[str, str], list[Arg]] = {}
         for (offer_id, day, field), amount in counts.items():
-            touched.setdefault((offer_id, day), []).append((field, amount))
-        commands: list[tuple[str | int, ...]] = []
-        for (offer_id, day), fields in touched.items():
-            key = keys.offer_statistics(offer_id, day)
-            commands += [("HINCRBY", key, field, amount) for field, amount in fields]
-            commands.append(("EXPIRE", key, KEPT_S))
+            touched.setdefault((offer_id, day), []).extend((field, amount))
         try:
-            await self._connection.batch(commands)
+            await self._connection.run_many(
+                COUNT,
+                [
+                    ([keys.offer_statistics(offer_id, day)], [KEPT_S, *pairs[start : start + 2 * FIELDS_PER_CALL]])
+                    for (offer_id, day), pairs in touched.items()
+                    for start in range(0, len(pairs), 2 * FIELDS_PER_CALL)
+                ],
+            )
         except Unavailable:
             self._counts.update(counts)
             raise
