@@ -168,18 +168,21 @@ class Store:
         await self.connection.ping()
 
     async def close(self) -> None:
-        """Write out what is gathered, disconnect, and stop the embedded server; a failing step lets the rest run."""
-        try:
-            await self.rescue.stop()
-            await self.present.stop()
-            await self.traffic.stop()
-            await self.statistics.stop()
-        finally:
+        """Write out what is gathered, disconnect, and stop the embedded server.
+
+        A failing step lets the rest run; the first one's error is raised when all have.
+        """
+        steps = [self.rescue.stop, self.present.stop, self.traffic.stop, self.statistics.stop, self.connection.close]
+        if self.embedded is not None:
+            steps.append(self.embedded.stop)
+        errors: list[BaseException] = []
+        for step in steps:
             try:
-                await self.connection.close()
-            finally:
-                if self.embedded is not None:
-                    await self.embedded.stop()
+                await step()
+            except BaseException as error:  # noqa: BLE001 - a cancelled step must not leave the server running either
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 async def _agree(connection: Connection, key: str, value: int, complaint: str) -> None:

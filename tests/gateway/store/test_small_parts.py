@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +99,22 @@ def test_a_seal_opens_for_its_user_under_its_key_only() -> None:
 def test_a_malformed_key_is_refused_at_start(key: str) -> None:
     with pytest.raises(ConfigError, match="64 hexadecimal digits"):
         Seal(key)
+
+
+async def test_a_part_that_died_keeps_nothing_else_from_being_written_and_closed(tmp_path: Path) -> None:
+    settings, at_ms = Settings(data_dir=tmp_path), 1_760_000_000_000
+    store = await Store.open(settings)
+    store.statistics.count(at_ms, "o1", "claimed")
+    await store.rescue.stop()
+
+    async def die() -> None:
+        raise ArithmeticError("died")
+
+    store.rescue._looker = asyncio.create_task(die())
+    await asyncio.sleep(0)
+    with pytest.raises(ArithmeticError, match="died"):
+        await store.close()
+    store = await Store.open(settings)
+    day = day_of(at_ms)
+    assert (await store.statistics.read("o1", [day]))[day] == {("claimed", "", ""): 1}
+    await store.close()

@@ -177,7 +177,7 @@ async def until_tries(other: Connection, tries: int) -> None:
 
 
 async def test_an_overdue_call_is_told_with_all_on_its_wire_and_the_rest_go_on(redis_url: str) -> None:
-    connection = await Connection.open(redis_url, command_timeout_s=0.3)
+    connection = await Connection.open(redis_url, command_timeout_s=1)
     await connection.batch([("FLUSHALL",), ("SET", "a", "a")])
     overdue = [asyncio.create_task(connection.call(*command)) for command in (("BLPOP", "queue", 5), ("GET", "a"))]
     await asyncio.sleep(HELD_UP_S)
