@@ -24,6 +24,7 @@ from geofences.visits import VisitSettings
 from rules.offers import Offer, decode_offer
 from rules.policy import BrandPolicy, parse_policy
 from rules.rulebook import Rulebook
+from rules.stores import load_holidays
 
 BRAND_POLICY_ID = "brand"
 """The one document of kind POLICY."""
@@ -52,6 +53,9 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     if halos_m != (before.halos_m if before else {}):
         index = index.watching(halos_m)
     stores = _stores(before, index, rulebook, geofences, gone[Kind.GEOFENCE])
+    live_hours = [offer.opening_hours for offer in rulebook if offer.is_live]
+    if live_hours:
+        load_holidays((geofence for geofence, _ in geofences) if before and not offers else index, live_hours)
     return Snapshot(changes.version, index, rulebook, policy, halos_m, stores, _visits(rulebook))
 
 
