@@ -174,7 +174,7 @@ async def _listening(context: Context) -> AsyncIterator[str]:
     app.add_routes(console_routes(ground=settings.ground_file, tiles=tile_source(settings)))
     runner = make_runner(app, settings.shutdown_grace_s)
     await runner.setup()
-    express = Express(PATH, ExpressPings(app), cast("web.Server", runner.server))
+    express = Express(PATH, ExpressPings(app), cast("web.Server", runner.server), settings.max_body_bytes)
     try:
         listener = await _listener(express, settings)
         try:

@@ -26,8 +26,8 @@ Handler = Callable[[Head, bytes], Answer | Awaitable[Answer]]
 
 MAX_HEAD_BYTES = 4_096
 """Longer heads are not plain: a token takes a kilobyte or two."""
-MAX_BODY_BYTES = 16_384
-"""Longer bodies gain nothing here: about 120 pings, beside which a request's fixed cost is small."""
+MAX_BODY_BYTES = 131_072
+"""Longer bodies gain nothing here: about 1,000 pings, beside which a request's fixed cost is small."""
 MAX_BUFFERED_BYTES = 65_536
 """What one connection may send ahead, before nothing more is read from it."""
 SWEEP_S = 15.0
@@ -62,7 +62,9 @@ class ExpressConnection(asyncio.Protocol):
         "_is_held",
         "_is_leaving",
         "_is_stuck",
+        "_missing",
         "_quiet_sweeps",
+        "_rest",
         "_transport",
         "answering",
     )
@@ -71,6 +73,10 @@ class ExpressConnection(asyncio.Protocol):
         """``express`` knows what is shared by all connections."""
         self._express = express
         self._buffer = b""
+        self._rest = bytearray()
+        """What came of a body after its beginning, which is in the buffer: joined only once it is whole."""
+        self._missing = 0
+        """Bytes of a body that the buffer lacks."""
         self._quiet_sweeps = 0
         self._is_leaving = self._is_stuck = self._is_held = False
         self._transport: asyncio.Transport
@@ -87,7 +93,12 @@ class ExpressConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer the requests that are complete."""
-        if self._buffer:
+        if self._missing:
+            self._rest += data
+            if len(self._rest) < self._missing:
+                return
+            data = self._whole()
+        elif self._buffer:
             data = self._buffer + data
         else:
             self._quiet_sweeps = 0
@@ -109,6 +120,13 @@ class ExpressConnection(asyncio.Protocol):
         if self.answering is None and not self._transport.is_closing():
             self._go_on()
 
+    def _whole(self) -> bytes:
+        """All that came and was not answered."""
+        data = self._buffer + self._rest
+        self._rest.clear()
+        self._missing = 0
+        return data
+
     def _serve(self, data: bytes) -> None:
         express = self._express
         begins = express.begins
@@ -125,11 +143,12 @@ class ExpressConnection(asyncio.Protocol):
                     return
                 break
             head = express.heads.read(data[:end])
-            if head is None or head.body_bytes > MAX_BODY_BYTES:
+            if head is None or head.body_bytes > express.max_body_bytes:
                 self._pass_on(data)
                 return
             size = end + len(_END) + head.body_bytes
             if len(data) < size:
+                self._missing = size - len(data)
                 break
             answer = express.handler(head, data[end + len(_END) : size])
             if answer is None:
@@ -189,7 +208,7 @@ class ExpressConnection(asyncio.Protocol):
             return
         self._quiet_sweeps += 1
         if self._buffer and self._quiet_sweeps > SLOW_SWEEPS and not self._is_stuck:
-            self._pass_on(self._buffer)
+            self._pass_on(self._whole())
         elif self._quiet_sweeps > IDLE_SWEEPS:
             self._transport.close()
 
@@ -203,11 +222,18 @@ class ExpressConnection(asyncio.Protocol):
 class Express:
     """All express connections of a process; called, it makes a new one."""
 
-    def __init__(self, path: str, handler: Handler, other: Callable[[], asyncio.Protocol]) -> None:
-        """``handler`` answers POSTs to ``path``; ``other`` makes aiohttp's protocol for all else."""
+    def __init__(
+        self,
+        path: str,
+        handler: Handler,
+        other: Callable[[], asyncio.Protocol],
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        """``handler`` answers short POSTs to ``path``; ``other`` makes aiohttp's protocol for all else."""
         self.begins = f"POST {path} HTTP/1.1\r\n".encode()
         self.handler = handler
         self.other = other
+        self.max_body_bytes = min(max_body_bytes, MAX_BODY_BYTES)
         self.heads = Heads()
         self.connections: set[ExpressConnection] = set()
         self._sweeping = asyncio.create_task(self._sweep(), name="express sweeper")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -290,6 +291,38 @@ async def test_who_left_before_the_answer_is_written_nothing(connect: Any, answe
     coming.set_result(answer)
     await task
     assert (sink.written, sink.protocol) == ([], None)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 4096, 70_000])
+async def test_a_long_body_may_come_in_pieces_with_more_behind_it(connect: Any, piece: int) -> None:
+    body = b"abc" * 20_000
+    connection, sink = connect()
+    data = post("k", body) + REQUEST + post("k", body[::-1]) + REQUEST
+    for place in range(0, len(data), piece):
+        connection.data_received(data[place : place + piece])
+    assert sink.written == [body, b"1", body[::-1], b"1"]
+
+
+async def test_a_long_body_that_comes_slowly_is_left_to_aiohttp_to_the_byte(connect: Any) -> None:
+    connection, sink = connect()
+    data = post("k", b"x" * 60_000)[:50_000]
+    for place in range(0, len(data), 10_000):
+        connection.data_received(data[place : place + 10_000])
+    for _ in range(express.SLOW_SWEEPS + 1):
+        connection.sweep()
+    assert sink.protocol is not None
+    assert sink.protocol.got == data
+
+
+async def test_a_body_over_the_setting_is_refused(settings: Settings) -> None:
+    async with app.running(dataclasses.replace(settings, max_body_bytes=1000)) as gateway:
+        parts = urlsplit(gateway.url)
+        wire = Wire(*await asyncio.open_connection(parts.hostname, parts.port))
+        _, key = await gateway.context.store.api_keys.create(["ingest"], "test")
+        assert (await wire.ask(post(key, [ping()] * 2)))[0] == 202
+        status, _, problem = await wire.ask(post(key, [ping()] * 20))
+        assert (status, problem["code"]) == (413, "too_large")
+        wire.writer.close()
 
 
 async def test_idle_connections_are_closed_and_slow_requests_left_to_aiohttp(connect: Any) -> None:
