@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 
 from geofences import h3grid
 from geofences.covering import Covering, cover_many
-from geofences.layer import Ordinals
+from geofences.layer import Layer, Ordinals
 from geofences.layers import Layers
 from geofences.model import Geofence
-from geofences.outline import Floats, boundary_distance_m, is_beyond, is_deep
+from geofences.outline import Floats, boundary_distance_m
 
 NOWHERE: Final[tuple[str, ...]] = ()
 """The shared answer for a point in no geofence."""
@@ -27,7 +27,10 @@ _OFF_EARTH: Final = "not a latitude and longitude in degrees"
 class GeofenceIndex:
     """All geofences at one version of the catalog. Safe to share between threads."""
 
-    __slots__ = ("_halo", "_halo_m", "_layers", "has_priorities", "is_watching")
+    __slots__ = ("_halo", "_halo_m", "_layers", "find", "has_priorities", "is_watching")
+
+    find: Callable[[str], tuple[Layer | None, int]]
+    """The layer that holds a geofence, and its ordinal there; None and -1 for an unknown id."""
 
     has_priorities: bool
     """Whether any geofence has a priority but 0."""
@@ -38,6 +41,7 @@ class GeofenceIndex:
     def __init__(self, layers: Layers, halo: Layers, halo_m: Mapping[str, float]) -> None:
         """Use ``build``."""
         self._layers, self._halo, self._halo_m = layers, halo, halo_m
+        self.find = layers.find
         self.has_priorities = layers.base.has_priorities or layers.edits.has_priorities
         self.is_watching = len(halo) > 0
 
@@ -162,35 +166,13 @@ class GeofenceIndex:
         keys = h3grid.keys_of(np.asarray(lats, dtype=np.float64), np.asarray(lngs, dtype=np.float64))
         return frozenset(np.flatnonzero(self._halo.have_candidates(keys)).tolist())
 
-    def covers(self, id_: str, lat: float, lng: float) -> bool:
-        """Whether one geofence covers the point; false for an unknown id."""
-        layer, ordinal = self._layers.find(id_)
-        return layer is not None and layer.covers(ordinal, lat, lng)
-
     def boundary_distance_m(self, id_: str, lat: float, lng: float) -> float:
         """Metres to the geofence's boundary: negative inside, positive outside. KeyError for an unknown id."""
-        layer, ordinal = self._layers.find(id_)
+        layer, ordinal = self.find(id_)
         if layer is None:
             raise KeyError(id_)
         away_m = boundary_distance_m(layer.outlines, ordinal, lat, lng)
         return -away_m if layer.covers(ordinal, lat, lng) else away_m
-
-    def is_beyond(self, id_: str, lat: float, lng: float, limit_m: float) -> bool:
-        """Whether a point that the geofence does not cover is farther than ``limit_m`` from it.
-
-        The answer of ``boundary_distance_m``, mostly without computing it. KeyError for an unknown id.
-        """
-        layer, ordinal = self._layers.find(id_)
-        if layer is None:
-            raise KeyError(id_)
-        return is_beyond(layer.outlines, ordinal, lat, lng, limit_m)
-
-    def is_deep(self, id_: str, lat: float, lng: float, depth_m: float) -> bool:
-        """Whether a point that the geofence covers is at least ``depth_m`` from its boundary. KeyError as above."""
-        layer, ordinal = self._layers.find(id_)
-        if layer is None:
-            raise KeyError(id_)
-        return is_deep(layer.outlines, ordinal, lat, lng, depth_m)
 
     @property
     def nbytes(self) -> int:

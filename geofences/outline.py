@@ -33,13 +33,55 @@ _CIRCLE_DOUBT_M = 1e-6
 and libm's sine need not agree in the last bit."""
 
 
+_FEW_VERTICES = 150
+"""Up to here plain arithmetic is faster than numpy, whose calls cost 20 µs. Measured: containment is even at 400
+vertices; distance at 100 where every edge counts, at 800 where a limit spares most."""
+
+_KEPT_EDGES = 1 << 16
+"""Edges kept as plain numbers: 9 MB, which some 5,000 stores fill."""
+
+Edge = tuple[float, float, float, float]
+"""From longitude and latitude, to longitude and latitude; NaN between two rings."""
+
+CloseUp = tuple[float, float, float, float, tuple[Edge, ...]]
+"""South, north, west, east; and the edges, if they are few."""
+
+
+class CloseUps(dict[int, CloseUp | None]):
+    """Box and edges of each shape as plain numbers, None of a circle; made when asked for, and kept a while.
+
+    Where one fix is, many follow.
+    """
+
+    __slots__ = ("_boxes", "_kept", "_start", "_x", "_y")
+
+    def __init__(self, x: Floats, y: Floats, start: Indices, boxes: Floats) -> None:
+        super().__init__()
+        self._x, self._y, self._start, self._boxes = x, y, start, boxes
+        self._kept = 0
+
+    def __missing__(self, which: int) -> CloseUp | None:
+        begin, end = self._start[which : which + 2].tolist()
+        edges: tuple[Edge, ...] = ()
+        if end - begin <= _FEW_VERTICES:
+            xs, ys = self._x[begin:end].tolist(), self._y[begin:end].tolist()
+            edges = tuple(zip(xs, ys, xs[1:], ys[1:], strict=False))
+        self._kept += 1 + len(edges)
+        if self._kept > _KEPT_EDGES:
+            self.clear()
+            self._kept = 1 + len(edges)
+        south, north, west, east = self._boxes[which].tolist()
+        self[which] = close_up = None if end - begin == 1 else (south, north, west, east, edges)
+        return close_up
+
+
 class Outlines:
     """Many shapes as flat arrays. Immutable; ``x`` is longitude and ``y`` latitude in degrees.
 
     ``boxes`` has a row for each: south, north, west, east; a circle's box is its centre's.
     """
 
-    __slots__ = ("_boxes", "boxes", "has_circles", "radius_m", "start", "starts", "x", "xs", "y", "ys")
+    __slots__ = ("boxes", "close_ups", "has_circles", "radius_m", "start", "x", "y")
 
     def __init__(self, x: Floats, y: Floats, start: Indices, radius_m: Floats) -> None:
         """``start`` has one more item than there are shapes; ``radius_m`` is NaN where the shape is no circle."""
@@ -52,13 +94,7 @@ class Outlines:
             else [np.empty(0)] * 4,
             axis=1,
         )
-        # a single item of a memoryview costs a third of one of an array
-        self.xs, self.ys, self.starts, self._boxes = x.data, y.data, start.data, self.boxes.reshape(-1).data
-
-    def box_of(self, which: int) -> tuple[float, float, float, float]:
-        """A row of ``boxes``."""
-        boxes, at = self._boxes, 4 * which
-        return boxes[at], boxes[at + 1], boxes[at + 2], boxes[at + 3]
+        self.close_ups = CloseUps(x, y, start, self.boxes)
 
     @classmethod
     def of(cls, shapes: Sequence[Shape]) -> Outlines:
@@ -201,118 +237,89 @@ def covers_exactly(shape: Shape, lat: float, lng: float) -> bool:
 
 def covers_one(outlines: Outlines, shape: Shape, which: int, lat: float, lng: float) -> bool:
     """``covers_many`` for one point and one shape: the same arithmetic, hence the same answer."""
-    begin, end = outlines.starts[which], outlines.starts[which + 1]
-    if end - begin == 1:
+    close_up = outlines.close_ups[which]
+    if close_up is None:
         return covers_exactly(shape, lat, lng)
-    xs = outlines.xs
+    south, north, west, east, edges = close_up
+    if not (south <= lat <= north and west <= lng <= east):
+        return False
+    if not edges:
+        is_odd, doubt = _crosses_oddly(outlines, np.array([which]), np.array([lat]), np.array([lng]))
+        return covers_exactly(shape, lat, lng) if len(doubt) else bool(is_odd[0])
     odd = False
-    at = begin - 1
-    y1 = math.nan
-    was_above = False
-    for y2 in outlines.ys[begin:end].tolist():
-        if y2 == lat:
+    for lng1, lat1, lng2, lat2 in edges:
+        if lat2 == lat:
             return covers_exactly(shape, lat, lng)
-        is_above = y2 > lat
-        if is_above != was_above and at >= begin:
-            x1, x2 = xs[at], xs[at + 1]
-            left = (x1 - lng) * (y2 - lat)
-            right = (y1 - lat) * (x2 - lng)
+        is_rising = lat2 > lat
+        if is_rising is not (lat1 > lat):
+            left = (lng1 - lng) * (lat2 - lat)
+            right = (lat1 - lat) * (lng2 - lng)
             det = left - right
             if abs(det) <= _ORIENTATION_ERROR * (abs(left) + abs(right)):
                 return covers_exactly(shape, lat, lng)
-            if (det > 0) == is_above and det == det:
+            if (det > 0) is is_rising and det == det:
                 odd = not odd
-        was_above = is_above
-        y1 = y2
-        at += 1
     return odd
 
 
-_FEW_VERTICES = 100
-"""Up to here plain arithmetic is faster than numpy (measured: 14 vertices 4 against 20 µs, even at about 120)."""
+_DOUBT_M = 1e-6
+"""Nearer than this (plus one part in a billion) to a limit the distance itself decides."""
 
 
-def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float, enough_m: float = 0.0) -> float:
-    """Metres from the point to the shape's boundary, unsigned; once an edge is as near as ``enough_m``, to that edge.
+def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float, limit_m: float | None = None) -> float:
+    """Metres from the point to the shape's boundary, unsigned; with a limit it only has to be on its right side.
 
     For a polygon in the plane tangent at the point (longitudes taken the short way round): within a per mille
     for distances up to some 20 km, which is as far as any rule looks.
     """
-    begin, end = int(outlines.start[which]), int(outlines.start[which + 1])
-    if end - begin == 1:
-        away_m = distance_m(float(outlines.y[begin]), float(outlines.x[begin]), lat, lng)
+    near_m, far_m = 0.0, math.inf
+    if limit_m is not None:
+        near_m, far_m = limit_m * (1 - 1e-9) - _DOUBT_M, limit_m * (1 + 1e-9) + _DOUBT_M
+    close_up = outlines.close_ups[which]
+    if close_up is None:
+        at = outlines.start[which]
+        away_m = distance_m(float(outlines.y[at]), float(outlines.x[at]), lat, lng)
         return abs(away_m - float(outlines.radius_m[which]))
-    if end - begin <= _FEW_VERTICES:
-        return _distance_to_few_m(outlines.xs[begin:end].tolist(), outlines.ys[begin:end].tolist(), lat, lng, enough_m)
+    south, north, west, east, edges = close_up
+    m_per_deg_lng = M_PER_DEG * math.cos(math.radians(lat))
+    if west >= lng - 180.0 and east <= lng + 180.0:
+        far_deg = far_m / M_PER_DEG
+        lowest, highest = lat - far_deg, lat + far_deg
+        far_deg = far_m / m_per_deg_lng
+        leftmost, rightmost = lng - far_deg, lng + far_deg
+        if highest < south or lowest > north or rightmost < west or leftmost > east:
+            return math.inf
+        if edges:
+            nearest, enough = math.inf, near_m * abs(near_m)
+            for lng1, lat1, lng2, lat2 in edges:
+                if (
+                    (lat1 < lowest and lat2 < lowest)
+                    or (lat1 > highest and lat2 > highest)
+                    or (lng1 < leftmost and lng2 < leftmost)
+                    or (lng1 > rightmost and lng2 > rightmost)
+                ):
+                    continue
+                x1, y1 = (lng1 - lng) * m_per_deg_lng, (lat1 - lat) * M_PER_DEG
+                x2, y2 = (lng2 - lng) * m_per_deg_lng, (lat2 - lat) * M_PER_DEG
+                dx, dy = x2 - x1, y2 - y1
+                length = dx * dx + dy * dy
+                t = -(x1 * dx + y1 * dy) / length if length else 0.0
+                t = 0.0 if t < 0.0 else 1.0 if t > 1.0 else t  # noqa: FURB136 - a call would double the cost
+                nx, ny = x1 + t * dx, y1 + t * dy
+                squared = nx * nx + ny * ny
+                if squared < nearest:  # never for NaN, which stands between two rings
+                    nearest = squared
+                    if squared <= enough:
+                        break
+            return math.sqrt(nearest)
+    begin, end = outlines.start[which], outlines.start[which + 1]
     lngs = outlines.x[begin:end]
-    west = lngs[:-1] - lng
-    west -= 360 * np.round(west / 360)
-    m_per_deg_lng = M_PER_DEG * math.cos(math.radians(lat))
-    x1, x2 = west * m_per_deg_lng, (west + np.diff(lngs)) * m_per_deg_lng
+    first = lngs[:-1] - lng
+    first -= 360 * np.round(first / 360)
+    last = first + np.diff(lngs)
     y = (outlines.y[begin:end] - lat) * M_PER_DEG
-    return float(np.sqrt(np.nanmin(squared_distances(x1, y[:-1], x2, y[1:]))))
-
-
-_BOX_DOUBT_M = 1e-6
-"""Nearer than this (plus one part in a billion) to a limit the distance itself decides, not the box."""
-
-
-def _surely_m(limit_m: float) -> float:
-    return limit_m * (1 - 1e-9) - _BOX_DOUBT_M
-
-
-def is_beyond(outlines: Outlines, which: int, lat: float, lng: float, limit_m: float) -> bool:
-    """Whether a point outside the shape is farther than ``limit_m`` from it; the box tells most of the time."""
-    south, north, west, east = outlines.box_of(which)
-    east_deg = west - lng if lng < west else lng - east if lng > east else 0.0
-    # a box up to half the Earth wide and a quarter away is nearest the direct way
-    if east_deg <= 90.0 and east - west <= 180.0 and outlines.starts[which + 1] - outlines.starts[which] > 1:
-        north_m = (south - lat if lat < south else lat - north if lat > north else 0.0) * M_PER_DEG
-        beyond_m = limit_m * (1 + 1e-9) + _BOX_DOUBT_M
-        if north_m > beyond_m:
-            return True
-        east_m = east_deg * M_PER_DEG * math.cos(math.radians(lat))
-        if north_m * north_m + east_m * east_m > beyond_m * beyond_m:
-            return True
-    return boundary_distance_m(outlines, which, lat, lng, _surely_m(limit_m)) > limit_m
-
-
-def is_deep(outlines: Outlines, which: int, lat: float, lng: float, depth_m: float) -> bool:
-    """Whether a point inside the shape is at least ``depth_m`` from its boundary; its box's is no nearer."""
-    if outlines.starts[which + 1] - outlines.starts[which] > 1:
-        south, north, west, east = outlines.box_of(which)
-        shallow_m = _surely_m(depth_m)
-        if min(lat - south, north - lat) * M_PER_DEG < shallow_m:
-            return False
-        if min(lng - west, east - lng) * M_PER_DEG * math.cos(math.radians(lat)) < shallow_m:
-            return False
-    return boundary_distance_m(outlines, which, lat, lng, _surely_m(depth_m)) >= depth_m
-
-
-def _distance_to_few_m(xs: Sequence[float], ys: Sequence[float], lat: float, lng: float, enough_m: float) -> float:
-    """The same without numpy, whose calls cost more than the segments of a common store."""
-    m_per_deg_lng = M_PER_DEG * math.cos(math.radians(lat))
-    nearest, enough = math.inf, enough_m * abs(enough_m)
-    x1 = y1 = math.nan
-    for vertex_lng, vertex_lat in zip(xs, ys, strict=True):
-        east_deg = vertex_lng - lng
-        if east_deg > 180.0:
-            east_deg -= 360.0
-        elif east_deg < -180.0:
-            east_deg += 360.0
-        x2, y2 = east_deg * m_per_deg_lng, (vertex_lat - lat) * M_PER_DEG
-        dx, dy = x2 - x1, y2 - y1
-        length = dx * dx + dy * dy
-        t = -(x1 * dx + y1 * dy) / length if length else 0.0
-        t = 0.0 if t < 0.0 else 1.0 if t > 1.0 else t  # noqa: FURB136 - a call would double the cost
-        nx, ny = x1 + t * dx, y1 + t * dy
-        squared = nx * nx + ny * ny
-        if squared < nearest:  # never for NaN, which stands between two rings
-            nearest = squared
-            if squared <= enough:
-                break
-        x1, y1 = x2, y2
-    return math.sqrt(nearest)
+    squares = squared_distances(first * m_per_deg_lng, y[:-1], last * m_per_deg_lng, y[1:])
+    return float(np.sqrt(np.nanmin(squares)))
 
 
 def squared_distances(x1: Floats, y1: Floats, x2: Floats, y2: Floats) -> Floats:

@@ -16,8 +16,10 @@ import msgspec
 
 from geofences.geodesy import M_PER_DEG, distance_m
 from geofences.index import GeofenceIndex
-from geofences.model import UNKNOWN_ACCURACY_M, Geofence, Ignored, Ping, Reason, Transition, TransitionKind
+from geofences.layer import Layer
+from geofences.model import UNKNOWN_ACCURACY_M, Ignored, Ping, Reason, Transition, TransitionKind
 from geofences.nearness import approach
+from geofences.outline import boundary_distance_m
 from geofences.policy import Policy
 from geofences.presence import Motion, Nearness, Presence, Standing, Stay, Step, visit_id
 from geofences.raw import follow, ordered
@@ -73,6 +75,9 @@ TABLE: Final[tuple[tuple[Act, ...], ...]] = (
 """``TABLE[standing][sighting]``."""
 
 
+Told = list[Transition]
+
+
 def step(
     presence: Presence, located: tuple[str, ...], ping: Ping, index: GeofenceIndex, policy: Policy, now_ms: int
 ) -> Step:
@@ -81,9 +86,9 @@ def step(
     The same presence object comes back when nothing changed. Of a user far from every geofence nothing needs to
     be remembered: ``Presence.EMPTY`` is then a right presence to step from.
     """
-    at_ms = ping.at_ms
-    if at_ms <= presence.last_at_ms:
-        return Step(presence, (), Ignored.DUPLICATE if at_ms == presence.last_at_ms else Ignored.OUT_OF_ORDER)
+    at_ms, last_at_ms = ping.at_ms, presence.last_at_ms
+    if at_ms <= last_at_ms:
+        return Step(presence, (), Ignored.DUPLICATE if at_ms == last_at_ms else Ignored.OUT_OF_ORDER)
     if policy is _RAW:
         return follow(presence, located, ping, index)
     ignored = _disbelief(ping, policy, now_ms)
@@ -93,11 +98,11 @@ def step(
     if motion is not None and _is_outlier(motion, ping, policy):
         suspicious = _replaced(motion, suspect=(at_ms, ping.lat, ping.lng))
         return Step(_replaced(presence, last_at_ms=at_ms, motion=suspicious), (), Ignored.OUTLIER)
-    told: list[Transition] = []
-    if presence.is_present and at_ms - presence.last_at_ms > policy.presence_ttl_s * 1000:
+    told: Told = []
+    if at_ms - last_at_ms > policy.presence_ttl_s * 1000 and presence.is_present:
         told += _timed_out(presence, ping.user_id, index, policy)
-        presence, motion = Presence(presence.last_at_ms), None
-    stays = _Stepper(presence, ping, index, policy, told).stays(located)
+        presence, motion = Presence(last_at_ms), None
+    stays = _stays(presence, located, ping, index, policy, told)
     near = presence.near
     if index.is_watching:
         near, found = approach(presence, located, ping, index, policy)
@@ -106,7 +111,7 @@ def step(
         motion = Motion(ping.lat, ping.lng, at_ms)
     if len(told) > 1:
         told = ordered(told, index)
-    return Step(Presence(at_ms, stays, near, motion), tuple(told))
+    return Step(Presence(at_ms, stays, near, motion), tuple(told) if told else ())
 
 
 def tick(presence: Presence, user_id: str, index: GeofenceIndex, policy: Policy, now_ms: int) -> Step:
@@ -144,144 +149,143 @@ def next_due_ms(presence: Presence, policy: Policy) -> int | None:
     return due_ms
 
 
-class _Stepper:
-    """One ping against all geofences it is in or was in."""
-
-    __slots__ = ("_at_ms", "_index", "_ping", "_policy", "_presence", "_told")
-
-    def __init__(
-        self, presence: Presence, ping: Ping, index: GeofenceIndex, policy: Policy, told: list[Transition]
-    ) -> None:
-        self._presence, self._ping, self._index, self._policy, self._told = presence, ping, index, policy, told
-        self._at_ms = ping.at_ms
-
-    def stays(self, located: tuple[str, ...]) -> tuple[Stay, ...]:
-        """The stays after the ping; transitions are appended to ``told``."""
-        before = self._presence.stays
-        after: list[Stay] = []
-        known = set()
-        for stay in before:
-            known.add(stay.geofence_id)
-            stepped = self._step(stay, stay.geofence_id in located)
-            if stepped is not None:
-                after.append(stepped)
+def _stays(
+    presence: Presence, located: tuple[str, ...], ping: Ping, index: GeofenceIndex, policy: Policy, told: Told
+) -> tuple[Stay, ...]:
+    """The stays after the ping; what they tell is appended to ``told``."""
+    accuracy_m = UNKNOWN_ACCURACY_M if ping.accuracy_m is None else ping.accuracy_m
+    before, after, met = presence.stays, [], 0
+    for stay in before:
+        is_inside = stay.geofence_id in located
+        met += is_inside
+        stepped = _stepped(stay, is_inside, presence, ping, accuracy_m, index, policy, told)
+        if stepped is not None:
+            after.append(stepped)
+    if met < len(located):
+        known = {stay.geofence_id for stay in before} if before else ()
         for id_ in located:
             if id_ not in known:
-                entered = self._step(self._new(id_), True)
-                if entered is not None:
-                    after.append(entered)
-        return tuple(after)
+                begun = _begun(id_, presence, ping, index)
+                stepped = _stepped(begun, True, presence, ping, accuracy_m, index, policy, told)
+                if stepped is not None:
+                    after.append(stepped)
+    return tuple(after)
 
-    def _new(self, id_: str) -> Stay:
-        presence, at_ms = self._presence, self._at_ms
-        geofence = self._index.get(id_)
-        version = geofence.version if geofence else 0
-        reason = None
-        motion = presence.motion
-        if presence.last_at_ms == 0:
-            reason = Reason.INITIAL
-        elif motion is not None and self._index.covers(id_, motion.lat, motion.lng):
-            # the fix before this one was inside too, and yet no stay began: the fence came, not the user
-            reason = Reason.FENCE_CREATED if version <= 1 else Reason.FENCE_CHANGED
-        return Stay(id_, version, Standing.OUTSIDE, at_ms, 0, at_ms, reason=reason)
 
-    def _step(self, stay: Stay, is_inside: bool) -> Stay | None:  # noqa: FBT001 - the exact test's answer
-        geofence = self._index.get(stay.geofence_id)
-        if not is_inside and (geofence is None or self._was_changed(stay, geofence)):
-            self._exit(stay, Reason.FENCE_CHANGED if geofence else Reason.FENCE_DELETED)
-            return None
-        if geofence is None:
-            return None
-        match TABLE[stay.standing][self._sighting(stay, geofence, is_inside=is_inside)]:
-            case Act.ENTER:
-                return self._enter(stay)
-            case Act.COUNT_IN:
-                return self._counted_in(stay)
-            case Act.REMAIN:
-                return self._remaining(stay, geofence)
-            case Act.COUNT_OUT:
-                return self._counted_out(stay)
-            case _:
-                return None
+def _stepped(
+    stay: Stay,
+    is_inside: bool,  # noqa: FBT001 - the exact test's answer
+    presence: Presence,
+    ping: Ping,
+    accuracy_m: float,
+    index: GeofenceIndex,
+    policy: Policy,
+    told: Told,
+) -> Stay | None:
+    layer, ordinal = index.find(stay.geofence_id)
+    if layer is None:
+        if not is_inside:
+            _tell_exit(stay, Reason.FENCE_DELETED, ping, told)
+        return None
+    geofence = layer.geofences[ordinal]
+    # which of the two sightings it is, inside or outside, is asked only where the table tells them apart
+    surely, act, edge, out = TABLE[stay.standing]
+    if is_inside:
+        # no circle fits into an area that its own circle of equal area does not exceed
+        if (
+            surely is not act
+            and policy.enter_fixes > 1
+            and accuracy_m <= geofence.area_radius_m
+            and boundary_distance_m(layer.outlines, ordinal, ping.lat, ping.lng, accuracy_m) >= accuracy_m
+        ):
+            act = surely
+    elif stay.version != geofence.version and not _was_covered(presence.motion, layer, ordinal):
+        _tell_exit(stay, Reason.FENCE_CHANGED, ping, told)
+        return None
+    else:
+        act, margin_m = out, policy.exit_margin_max_m
+        if edge is not out and margin_m > 0:
+            margin_m = accuracy_m if accuracy_m < margin_m else margin_m  # noqa: FURB136 - a call costs much more
+            if boundary_distance_m(layer.outlines, ordinal, ping.lat, ping.lng, margin_m) <= margin_m:
+                act = edge
+    if act is _REMAIN:
+        if stay.standing is _LEAVING or stay.version != geofence.version:
+            stay = _replaced(stay, standing=_INSIDE, fixes=0, left_ms=0, version=geofence.version)
+        return _dwelling(stay, presence, ping, policy, told) if policy.dwells_s else stay
+    if act is _COUNT_OUT:
+        return _counted_out(stay, ping, policy, told)
+    if act is _COUNT_IN or act is _ENTER:
+        return _counted_in(stay, act, presence, ping, policy, told)
+    return None
 
-    def _was_changed(self, stay: Stay, geofence: Geofence) -> bool:
-        if stay.version == geofence.version:
-            return False
-        motion = self._presence.motion
-        return motion is None or not self._index.covers(stay.geofence_id, motion.lat, motion.lng)
 
-    def _sighting(self, stay: Stay, geofence: Geofence, *, is_inside: bool) -> Sighting:
-        policy, ping = self._policy, self._ping
-        accuracy_m = UNKNOWN_ACCURACY_M if ping.accuracy_m is None else ping.accuracy_m
-        if is_inside:
-            # no circle fits into an area that its own circle of equal area does not exceed
-            if stay.standing >= Standing.INSIDE or policy.enter_fixes <= 1 or accuracy_m > geofence.area_radius_m:
-                return Sighting.IN
-            is_sure = self._index.is_deep(stay.geofence_id, ping.lat, ping.lng, accuracy_m)
-            return Sighting.SURE if is_sure else Sighting.IN
-        if stay.standing is Standing.PENDING or policy.exit_margin_max_m <= 0:
-            return Sighting.OUT
-        margin_m = min(accuracy_m, policy.exit_margin_max_m)
-        is_out = self._index.is_beyond(stay.geofence_id, ping.lat, ping.lng, margin_m)
-        return Sighting.OUT if is_out else Sighting.EDGE
+def _was_covered(motion: Motion | None, layer: Layer, ordinal: int) -> bool:
+    """Whether the geofence, as it is now, covers the last fix that counted."""
+    return motion is not None and layer.covers(ordinal, motion.lat, motion.lng)
 
-    def _enter(self, stay: Stay) -> Stay:
-        self._tell(TransitionKind.ENTER, stay, reason=stay.reason)
-        return self._dwelling(_replaced(stay, standing=Standing.INSIDE, fixes=0))
 
-    def _counted_in(self, stay: Stay) -> Stay:
-        fixes = stay.fixes + 1
-        if fixes >= self._policy.enter_fixes or self._at_ms - stay.since_ms >= self._policy.enter_after_s * 1000:
-            return self._enter(stay)
-        return _replaced(stay, standing=Standing.PENDING, fixes=fixes)
+def _begun(id_: str, presence: Presence, ping: Ping, index: GeofenceIndex) -> Stay:
+    layer, ordinal = index.find(id_)
+    version = 0 if layer is None else layer.geofences[ordinal].version
+    reason = None
+    if presence.last_at_ms == 0:
+        reason = Reason.INITIAL
+    elif layer is not None and _was_covered(presence.motion, layer, ordinal):
+        # the fix before this one was inside too, and yet no stay began: the fence came, not the user
+        reason = Reason.FENCE_CREATED if version <= 1 else Reason.FENCE_CHANGED
+    return Stay(id_, version, _OUTSIDE, ping.at_ms, 0, ping.at_ms, reason=reason)
 
-    def _remaining(self, stay: Stay, geofence: Geofence) -> Stay:
-        if stay.standing is Standing.LEAVING or stay.version != geofence.version:
-            stay = _replaced(stay, standing=Standing.INSIDE, fixes=0, left_ms=0, version=geofence.version)
-        return self._dwelling(stay) if self._policy.dwells_s else stay
 
-    def _counted_out(self, stay: Stay) -> Stay | None:
-        fixes = stay.fixes + 1
-        left_ms = stay.left_ms or self._at_ms
-        if fixes >= self._policy.exit_fixes:
-            self._exit(_replaced(stay, left_ms=left_ms), None)
-            return None
-        return _replaced(stay, standing=Standing.LEAVING, fixes=fixes, left_ms=left_ms)
+def _counted_in(stay: Stay, act: Act, presence: Presence, ping: Ping, policy: Policy, told: Told) -> Stay:
+    fixes = stay.fixes + 1
+    waited_ms = ping.at_ms - stay.since_ms
+    if act is _COUNT_IN and fixes < policy.enter_fixes and waited_ms < policy.enter_after_s * 1000:
+        return _replaced(stay, standing=_PENDING, fixes=fixes)
+    told.append(_transition(_TOLD_ENTER, stay, ping, stay.reason))
+    return _dwelling(_replaced(stay, standing=_INSIDE, fixes=0), presence, ping, policy, told)
 
-    def _exit(self, stay: Stay, reason: Reason | None) -> None:
-        if stay.standing >= Standing.INSIDE:
-            self._tell(TransitionKind.EXIT, stay, reason=reason, left_ms=stay.left_ms or self._at_ms)
 
-    def _dwelling(self, stay: Stay) -> Stay:
-        policy = self._policy
-        if self._at_ms - self._presence.last_at_ms > policy.dwell_gap_s * 1000 and stay.since_ms != self._at_ms:
-            return _replaced(stay, steady_ms=self._at_ms)
-        due_s = _dwell_due(stay, self._at_ms, policy)
-        if not due_s:
-            return stay
-        accuracy_m = self._ping.accuracy_m
-        self._told += [_dwell(stay, self._ping.user_id, n, self._at_ms, accuracy_m) for n in due_s]
-        return _replaced(stay, dwelled_s=due_s[-1])
+def _counted_out(stay: Stay, ping: Ping, policy: Policy, told: Told) -> Stay | None:
+    fixes = stay.fixes + 1
+    left = _replaced(stay, standing=_LEAVING, fixes=fixes, left_ms=stay.left_ms or ping.at_ms)
+    if fixes < policy.exit_fixes:
+        return left
+    _tell_exit(left, None, ping, told)
+    return None
 
-    def _tell(self, kind: TransitionKind, stay: Stay, *, reason: Reason | None, left_ms: int | None = None) -> None:
-        ping = self._ping
-        self._told.append(
-            Transition(
-                ping.user_id,
-                stay.geofence_id,
-                kind,
-                self._at_ms,
-                visit_id(ping.user_id, stay.geofence_id, stay.since_ms),
-                reason,
-                stay.since_ms,
-                None if left_ms is None else left_ms - stay.since_ms,
-                accuracy_m=ping.accuracy_m,
-            )
-        )
+
+def _tell_exit(stay: Stay, reason: Reason | None, ping: Ping, told: Told) -> None:
+    if stay.standing >= _INSIDE:
+        told.append(_transition(_TOLD_EXIT, stay, ping, reason, (stay.left_ms or ping.at_ms) - stay.since_ms))
+
+
+def _dwelling(stay: Stay, presence: Presence, ping: Ping, policy: Policy, told: Told) -> Stay:
+    at_ms = ping.at_ms
+    if at_ms - presence.last_at_ms > policy.dwell_gap_s * 1000 and stay.since_ms != at_ms:
+        return _replaced(stay, steady_ms=at_ms)
+    due_s = _dwell_due(stay, at_ms, policy)
+    if not due_s:
+        return stay
+    told += [_dwell(stay, ping.user_id, n, at_ms, ping.accuracy_m) for n in due_s]
+    return _replaced(stay, dwelled_s=due_s[-1])
+
+
+def _transition(
+    kind: TransitionKind, stay: Stay, ping: Ping, reason: Reason | None, duration_ms: int | None = None
+) -> Transition:
+    user_id, id_, since_ms = ping.user_id, stay.geofence_id, stay.since_ms
+    name = visit_id(user_id, id_, since_ms)
+    return Transition(
+        user_id, id_, kind, ping.at_ms, name, reason, since_ms, duration_ms, None, None, None, ping.accuracy_m
+    )
 
 
 _replaced = msgspec.structs.replace
+# a class attribute costs several times a global
 _RAW: Final = Policy.RAW
+_ENTER, _COUNT_IN, _REMAIN, _COUNT_OUT = Act.ENTER, Act.COUNT_IN, Act.REMAIN, Act.COUNT_OUT
+_OUTSIDE, _PENDING, _INSIDE, _LEAVING = Standing.OUTSIDE, Standing.PENDING, Standing.INSIDE, Standing.LEAVING
+_TOLD_ENTER, _TOLD_EXIT = TransitionKind.ENTER, TransitionKind.EXIT
 
 
 def _disbelief(ping: Ping, policy: Policy, now_ms: int) -> Ignored | None:
@@ -300,17 +304,18 @@ def _is_outlier(motion: Motion, ping: Ping, policy: Policy) -> bool:
 
     Fixes less than a second apart are judged as a second apart: noise alone is faster than that.
     """
-
-    def is_reachable(at_ms: int, lat: float, lng: float) -> bool:
-        reach_m = policy.max_speed_mps * max(1.0, (ping.at_ms - at_ms) / 1000)
-        # degrees along both axes bound the distance from above, for the price of two subtractions
-        if (abs(ping.lat - lat) + abs(ping.lng - lng)) * M_PER_DEG <= reach_m:
-            return True
-        return distance_m(lat, lng, ping.lat, ping.lng) <= reach_m
-
-    if is_reachable(motion.at_ms, motion.lat, motion.lng):
+    if _is_reachable(ping, motion.at_ms, motion.lat, motion.lng, policy.max_speed_mps):
         return False
-    return motion.suspect is None or not is_reachable(*motion.suspect)
+    return motion.suspect is None or not _is_reachable(ping, *motion.suspect, policy.max_speed_mps)
+
+
+def _is_reachable(ping: Ping, at_ms: int, lat: float, lng: float, speed_mps: float) -> bool:
+    elapsed_ms = ping.at_ms - at_ms
+    reach_m = speed_mps * (elapsed_ms / 1000 if elapsed_ms > 1000 else 1.0)
+    # degrees along both axes bound the distance from above, for the price of two subtractions
+    if (abs(ping.lat - lat) + abs(ping.lng - lng)) * M_PER_DEG <= reach_m:
+        return True
+    return distance_m(lat, lng, ping.lat, ping.lng) <= reach_m
 
 
 def _dwell_due(stay: Stay, at_ms: int, policy: Policy) -> tuple[int, ...]:

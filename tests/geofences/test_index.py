@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from geofences.covering import cover, cover_many
 from geofences.geodesy import M_PER_DEG
 from geofences.index import NOWHERE, GeofenceIndex
 from geofences.model import Circle, Geofence, LatLng, Shape
+from geofences.outline import Outlines, boundary_distance_m, covers_one
 from tests.geofences.shapes import any_shape, star, telling_points, truth
 
 seeds = st.integers(0, 2**32 - 1)
@@ -228,24 +229,42 @@ def test_boundary_distance_is_negative_inside_and_close_to_the_true_metres(seed:
 
 @given(seeds)
 @settings(max_examples=60, deadline=None)
-def test_beyond_and_deep_answer_as_the_boundary_distance_does(seed: int) -> None:
-    """Though boxes answer most of the time: any shape anywhere, limits about the distance itself."""
+def test_with_a_limit_the_boundary_distance_is_on_the_same_side_of_it(seed: int) -> None:
+    """Though boxes answer most of the time: any shape anywhere, limits about the distance itself, and equal to it."""
     rng = random.Random(seed)
     shape = any_shape(rng)
-    index = index_of(shape)
+    outlines = Outlines.of([shape])
     for lat, lng in telling_points(rng, shape, 12):
-        away_m = index.boundary_distance_m("g000", lat, lng)
-        for limit_m in (abs(away_m), abs(away_m) * rng.uniform(0.5, 1.5), rng.uniform(0, 500)):
-            if truth(shape, lat, lng):
-                assert index.is_deep("g000", lat, lng, limit_m) == (-away_m >= limit_m)
-            else:
-                assert index.is_beyond("g000", lat, lng, limit_m) == (away_m > limit_m)
+        away_m = boundary_distance_m(outlines, 0, lat, lng)
+        for limit_m in (away_m, away_m * rng.uniform(0.5, 1.5), rng.uniform(0, 500), 0.0):
+            limited_m = boundary_distance_m(outlines, 0, lat, lng, limit_m)
+            assert (limited_m > limit_m) == (away_m > limit_m)
+            assert (limited_m >= limit_m) == (away_m >= limit_m)
 
 
-@pytest.mark.parametrize("ask", [GeofenceIndex.is_beyond, GeofenceIndex.is_deep])
-def test_a_geofence_that_is_not_there_is_no_distance_away(ask: Callable[..., bool]) -> None:
+def test_shapes_of_many_vertices_and_many_shapes_are_answered_as_the_others() -> None:
+    """More edges than are held as plain numbers at once, and outlines too long to be held so at all."""
+    rng = random.Random(5)
+    shapes = [
+        shapely.Point(8 + i * 0.01, 50).buffer(0.004 + rng.uniform(0, 0.004), quad_segs=90 if i % 3 == 0 else 35)
+        for i in range(800)
+    ]
+    outlines = Outlines.of(shapes)
+    assert len(outlines.x) > 100_000
+    for which in [*range(800), *(rng.randrange(800) for _ in range(400))]:
+        middle_lng = 8 + which * 0.01
+        for _ in range(3):
+            lat, lng = 50 + rng.uniform(-0.01, 0.01), middle_lng + rng.uniform(-0.01, 0.01)
+            assert covers_one(outlines, shapes[which], which, lat, lng) == truth(shapes[which], lat, lng)
+            away_m = boundary_distance_m(outlines, which, lat, lng)
+            alone_m = boundary_distance_m(Outlines.of([shapes[which]]), 0, lat, lng)
+            assert away_m == alone_m
+            assert (boundary_distance_m(outlines, which, lat, lng, 100) > 100) == (away_m > 100)
+
+
+def test_a_geofence_that_is_not_there_is_no_distance_away() -> None:
     with pytest.raises(KeyError):
-        ask(index_of(), "g000", 0, 0, 10)
+        index_of().boundary_distance_m("g000", 0, 0)
 
 
 def test_near_reports_watched_geofences_up_to_their_distance() -> None:
