@@ -8,11 +8,13 @@ from typing import Any, NoReturn
 import aiohttp
 import pytest
 
+from gateway import app
 from gateway.clock import now_ms
 from gateway.errors import Unavailable
 from gateway.ingest.intake import Intake
 from gateway.ingest.lines import MAX_UNTOLD
 from gateway.ingest.stream import MAX_FRAME_BYTES
+from gateway.settings import Settings
 from gateway.web.websocket import WebSocket
 from geofences.model import Ping
 from tests.gateway.conftest import Http
@@ -45,6 +47,14 @@ async def acknowledged(socket: aiohttp.ClientWebSocketResponse, seq: int) -> lis
         if ack["seq"] >= seq:
             assert ack["seq"] == seq
             return refused
+
+
+async def everything(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
+    """All that is said until the connection ends."""
+    messages: list[dict[str, Any]] = []
+    while (message := await socket.receive(timeout=5)).type is aiohttp.WSMsgType.BINARY:
+        messages.append(json.loads(message.data))
+    return messages
 
 
 def unavailable(*_: object) -> NoReturn:
@@ -132,6 +142,21 @@ async def test_a_second_connection_of_a_session_closes_the_first(http: Http) -> 
         async with connect(http, session) as second:
             assert (await heard(second))["seq"] == 1
             assert await closing == 1001
+
+
+async def test_stopping_acknowledges_what_was_taken_and_sends_clients_away(settings: Settings) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with app.running(settings) as gateway:
+            _, key = await gateway.context.store.api_keys.create(["ingest"], "test")
+            url, headers = gateway.url + "/v1/stream", {"Authorization": f"Bearer {key}"}
+            socket = await session.ws_connect(url, headers=headers)
+            await heard(socket)
+            await socket.send_str(json.dumps(ping()))
+            while not (gateway.context.metrics.registry.get_sample_value("geopush_pings_total") or 0.0):
+                await asyncio.sleep(0.001)
+            reading = asyncio.create_task(everything(socket))
+        assert [message["seq"] for message in await reading] == [1]
+        assert socket.close_code == 1001
 
 
 async def test_a_frame_over_the_limit_ends_the_connection(http: Http) -> None:

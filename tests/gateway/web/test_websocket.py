@@ -245,11 +245,11 @@ async def test_nothing_is_read_while_held_and_all_of_it_after(echo: Echo, monkey
 async def test_a_client_that_does_not_read_is_not_read_and_loses_nothing(echo: Echo) -> None:
     reader, writer = await echo.open()
     assert echo.socket is not None
-    message, count = bytes(MAX_BYTES), 400
+    message, count = sent(BINARY, bytes(MAX_BYTES)), 400
 
     async def say_all() -> None:
         for _ in range(count):
-            writer.write(sent(BINARY, message, mask=bytes(4)))
+            writer.write(message)
             await writer.drain()
 
     saying = asyncio.create_task(say_all())
