@@ -34,10 +34,11 @@ MAX_WIRES: Final = 16
 """Connections of one worker for its calls; one event loop cannot use more at once."""
 MAX_WAITING: Final = 1_000
 """Calls that may wait on one wire: with all wires so full, Redis has fallen behind and waiting longer does not help."""
-HELD_UP_S: Final = 0.005
-"""A wire whose oldest call is older takes no other: ten times what a call takes, a quarter of the p99 aimed at."""
-SHARED_BYTES: Final = 65_536
-"""What may wait on one wire unless it waits alone: as much as a socket takes at once."""
+HELD_UP_S: Final = 0.001
+"""A wire whose oldest call is older takes no other: a call takes half of it, so what waits longer may be large."""
+SHARED_BYTES: Final = 4_096
+"""What may wait on one wire unless it waits alone: dozens of calls, yet less than asks for hundreds of keys, whose
+replies hold up what is behind them (of small calls beside an import, one in a hundred takes 3 ms; 8 with 64 KiB)."""
 
 _NOT_YET: Final = object()
 
