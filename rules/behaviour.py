@@ -80,13 +80,11 @@ def with_event(
     return kept
 
 
-def with_visit(visits: Mapping[str, VisitRecord], geofence_id: str, entered_at_ms: int) -> Mapping[str, VisitRecord]:
-    """The records after a visit that began at ``entered_at_ms``; the same visit counts once, and changes nothing."""
-    held = visits.get(geofence_id, VisitRecord())
-    if entered_at_ms in held.recent_at_ms:
-        return visits
-    recent = tuple(sorted((*held.recent_at_ms, entered_at_ms))[-KEPT_VISITS:])
-    return {**visits, geofence_id: VisitRecord(held.count + 1, recent)}
+def visited(record: VisitRecord, entered_at_ms: int) -> VisitRecord:
+    """The record after a visit that began at ``entered_at_ms``; the same one, where that visit is counted already."""
+    if entered_at_ms in record.recent_at_ms:
+        return record
+    return VisitRecord(record.count + 1, tuple(sorted((*record.recent_at_ms, entered_at_ms))[-KEPT_VISITS:]))
 
 
 def events_of(profile: Mapping[str, Any]) -> dict[str, EventRecord]:

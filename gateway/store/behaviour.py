@@ -15,12 +15,12 @@ import msgspec
 from gateway.errors import Conflict
 from gateway.store import keys
 from gateway.store.connection import Arg, Connection
-from gateway.store.known import Known
+from gateway.store.known import Known, decode_visit
 from gateway.store.profiles import Profiles
 from gateway.store.scripts import PUT_BEHAVIOUR
-from gateway.store.users import Habits
+from gateway.store.users import Habits, StoredHabits
 from gateway.store.versioned import MAX_RACES, VERSION_BYTES, Versioned
-from rules.behaviour import VisitRecord, with_event, with_visit
+from rules.behaviour import VisitRecord, visited, with_event
 
 KEPT_MS: Final = 400 * 86_400_000
 """How long the behaviour of a user is kept after his last event or visit."""
@@ -29,6 +29,7 @@ REMEMBERED_IDS: Final = 64
 MAX_STORES: Final = 200
 """Stores whose visits are remembered per user; the one visited longest ago makes room."""
 
+_Habits = Habits | StoredHabits
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -74,10 +75,11 @@ class Behaviour:
         for place, event in enumerate(events):
             places.setdefault(event.user_id, []).append(place)
 
-        def add(user_id: str, habits: Habits) -> Habits:
-            for place in places[user_id]:
+        def add(known: Known) -> Habits | None:
+            habits = known.habits
+            for place in places[known.user_id]:
                 habits, outcomes[place] = _with_event(habits, events[place])
-            return habits
+            return None if habits is known.habits else habits
 
         for user_id in await self._change(places, add, {}):
             for place in places[user_id]:
@@ -93,20 +95,14 @@ class Behaviour:
         for user_id, geofence_id, entered_at_ms in visits:
             by_user.setdefault(user_id, []).append((geofence_id, entered_at_ms))
 
-        def add(user_id: str, habits: Habits) -> Habits:
-            held = habits.visits
-            for geofence_id, entered_at_ms in by_user[user_id]:
-                held = _bounded(with_visit(held, geofence_id, entered_at_ms))
-            return habits if held is habits.visits else msgspec.structs.replace(habits, visits=held)
-
-        await self._change(by_user, add, known)
+        await self._change(by_user, lambda one: _with_visits(one.stored_habits, by_user[one.user_id]), known)
 
     async def _change(
-        self, user_ids: Iterable[str], change: Callable[[str, Habits], Habits], known: Mapping[str, Known]
+        self, user_ids: Iterable[str], change: Callable[[Known], _Habits | None], known: Mapping[str, Known]
     ) -> set[str]:
-        """Put ``change(user, habits)`` in the place of the habits of those who consented; answers who did not.
+        """Put what ``change`` makes of the habits of those who consented in their place; answers who did not.
 
-        Raises Conflict when a user is changed by too many others at once.
+        What it makes nothing of stays. Raises Conflict when a user is changed by too many others at once.
         """
         pending = list(user_ids)
         refused: set[str] = set()
@@ -116,32 +112,29 @@ class Behaviour:
                 known = {**known, **await self._profiles.load_known(unread)}
             consenting = [user_id for user_id in pending if known[user_id].is_profiled]
             refused.update(set(pending).difference(consenting))
-            written = []
-            for user_id in consenting:
-                habits = change(user_id, known[user_id].habits)
-                if habits is not known[user_id].habits:
-                    written.append((known[user_id], habits))
+            changed = ((known[user_id], change(known[user_id])) for user_id in consenting)
+            written = [(one, habits) for one, habits in changed if habits is not None]
             pending = await self._put(written)
             if not pending:
                 return refused
             known = {}
         raise Conflict("this user is being changed by too many others at once; try again")
 
-    async def _put(self, written: Sequence[tuple[Known, Habits]]) -> list[str]:
+    async def _put(self, written: Sequence[tuple[Known, _Habits]]) -> list[str]:
         """Write habits in the place of those that were read; answers the users of whom something had changed.
 
         One script call, or one per partition in a cluster.
         """
         calls = [written] if written else []
         if self._connection.is_cluster:
-            groups: dict[int, list[tuple[Known, Habits]]] = {}
+            groups: dict[int, list[tuple[Known, _Habits]]] = {}
             for one in written:
                 groups.setdefault(keys.partition_of(one[0].user_id, self._partitions), []).append(one)
             calls = list(groups.values())
         replies = await self._connection.run_many(PUT_BEHAVIOUR, [self._put_call(call) for call in calls])
         return [call[place][0].user_id for call, lost in zip(calls, replies, strict=True) for place in lost]
 
-    def _put_call(self, written: Sequence[tuple[Known, Habits]]) -> tuple[Sequence[str], Sequence[Arg]]:
+    def _put_call(self, written: Sequence[tuple[Known, _Habits]]) -> tuple[Sequence[str], Sequence[Arg]]:
         names: list[str] = []
         args: list[Arg] = [KEPT_MS]
         for known, habits in written:
@@ -162,8 +155,16 @@ def _with_event(habits: Habits, event: Event) -> tuple[Habits, Recorded]:
     return msgspec.structs.replace(habits, events=events, recent_ids=recent), Recorded.RECORDED
 
 
-def _bounded(visits: Mapping[str, VisitRecord]) -> Mapping[str, VisitRecord]:
-    if len(visits) <= MAX_STORES:
-        return visits
-    longest_ago = min(visits, key=lambda store: visits[store].recent_at_ms[-1:] or (0,))
-    return {store: visit for store, visit in visits.items() if store != longest_ago}
+def _with_visits(habits: StoredHabits, visits: Sequence[tuple[str, int]]) -> StoredHabits | None:
+    """The habits after visits (geofence, entered_at_ms); None if all of them are counted already."""
+    records = dict(habits.visits)
+    is_changed = False
+    for geofence_id, entered_at_ms in visits:
+        held = decode_visit(records[geofence_id]) if geofence_id in records else VisitRecord()
+        record = visited(held, entered_at_ms)
+        if record is not held:
+            records[geofence_id] = msgspec.Raw(_encode(record))
+            is_changed = True
+            if len(records) > MAX_STORES:
+                del records[min(records, key=lambda store: decode_visit(records[store]).recent_at_ms[-1:] or (0,))]
+    return msgspec.structs.replace(habits, visits=records) if is_changed else None

@@ -1,26 +1,53 @@
 """What is stored of users, read by one MGET for all that a batch wants to know of them, and decoded when first asked.
 
-A decision asks for all of it; a visit that is only noted asks for the consent, and for what the user did before.
+Of a user's records, hundreds where he goes a lot, a decision looks at those that its offers name, and a visit at one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from gateway.store import keys
 from gateway.store.claiming import past_pushes
 from gateway.store.connection import Connection
-from gateway.store.users import Habits, User
+from gateway.store.users import Habits, StoredHabits, User
 from gateway.store.versioned import VERSION_BYTES
+from rules.behaviour import EventRecord, VisitRecord
 from rules.model import Consent, Shopper
 
 _PARTS: Final = (keys.profile, keys.pushes, keys.behaviour)
 _decode_user = msgspec.msgpack.Decoder(User).decode
 _decode_habits = msgspec.msgpack.Decoder(Habits).decode
+_decode_stored = msgspec.msgpack.Decoder(StoredHabits).decode
+_decode_event = msgspec.msgpack.Decoder(EventRecord).decode
+decode_visit = msgspec.msgpack.Decoder(VisitRecord).decode
+_R = TypeVar("_R")
+
+
+class Records(Mapping[str, _R]):
+    """Records by name, each decoded when it is looked at."""
+
+    __slots__ = ("_decode", "_stored")
+
+    def __init__(self, stored: Mapping[str, msgspec.Raw], decode: Callable[[msgspec.Raw], _R]) -> None:
+        self._stored = stored
+        self._decode = decode
+
+    def __getitem__(self, name: str) -> _R:
+        return self._decode(self._stored[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stored
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
 
 
 class Known:
@@ -37,6 +64,11 @@ class Known:
     def user(self) -> User | None:
         """The profile, or None."""
         return None if self.profile is None else _decode_user(memoryview(self.profile)[VERSION_BYTES:])
+
+    @cached_property
+    def stored_habits(self) -> StoredHabits:
+        """What he did so far, as far as it takes to find a record."""
+        return StoredHabits() if self.behaviour is None else _decode_stored(memoryview(self.behaviour)[VERSION_BYTES:])
 
     @cached_property
     def habits(self) -> Habits:
@@ -70,8 +102,8 @@ class Known:
                 {"device_id": d.device_id, "platform": d.platform, "app": d.app, "app_version": d.app_version}
                 for d in user.devices
             ),
-            events=self.habits.events,
-            visits=self.habits.visits,
+            events=Records(self.stored_habits.events, _decode_event),
+            visits=Records(self.stored_habits.visits, decode_visit),
             history=past_pushes(self.pushes),
         )
 

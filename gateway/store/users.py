@@ -66,3 +66,11 @@ class Habits(msgspec.Struct, frozen=True, omit_defaults=True):
     events: Mapping[str, EventRecord] = {}
     visits: Mapping[str, VisitRecord] = {}
     recent_ids: tuple[str, ...] = ()
+
+
+class StoredHabits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The same, each record left as it is stored: whoever looks at few of hundreds decodes no other."""
+
+    events: Mapping[str, msgspec.Raw] = {}
+    visits: Mapping[str, msgspec.Raw] = {}
+    recent_ids: tuple[str, ...] = ()

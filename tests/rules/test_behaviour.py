@@ -18,9 +18,9 @@ from rules.behaviour import (
     events_of,
     names_read,
     visit_number,
+    visited,
     visits_of,
     with_event,
-    with_visit,
 )
 from tests.rules.shop import NOON, transition
 
@@ -67,17 +67,17 @@ def test_records_come_back_from_json_and_what_is_none_is_left_out() -> None:
     events = with_event({}, "purchase", 5, 9.0, {"size": 4})
     stored = msgspec.msgpack.decode(msgspec.msgpack.encode(events))
     assert events_of({**stored, "broken": {"count": "x"}}) == events
-    visits = with_visit({}, "shop", 7)
+    visits = {"shop": visited(VisitRecord(), 7)}
     assert visits_of(msgspec.json.decode(msgspec.json.encode(visits))) == visits
 
 
 def test_the_running_visit_counts_once() -> None:
     """Whether the profile holds it already or not, the third visit is the third."""
-    earlier = with_visit(with_visit({}, "shop", NOON - 2 * DAY_MS), "shop", NOON - DAY_MS)
+    earlier = visited(visited(VisitRecord(), NOON - 2 * DAY_MS), NOON - DAY_MS)
     assert visit_number({}, transition()) == 1
-    assert visit_number(earlier, transition()) == 3
-    assert visit_number(with_visit(earlier, "shop", NOON), transition()) == 3
-    assert with_visit(earlier, "shop", NOON - DAY_MS) == earlier
+    assert visit_number({"shop": earlier}, transition()) == 3
+    assert visit_number({"shop": visited(earlier, NOON)}, transition()) == 3
+    assert visited(earlier, NOON - DAY_MS) is earlier
 
 
 def test_visits_count_back_from_the_running_one() -> None:
@@ -90,11 +90,11 @@ def test_visits_count_back_from_the_running_one() -> None:
 
 def test_visits_are_bounded() -> None:
     """The count goes on; only the latest beginnings are kept."""
-    visits: dict[str, VisitRecord] = {}
+    record = VisitRecord()
     for number in range(100):
-        visits = with_visit(visits, "shop", number)
-    assert visits["shop"].count == 100
-    assert visits["shop"].recent_at_ms == tuple(range(100 - KEPT_VISITS, 100))
+        record = visited(record, number)
+    assert record.count == 100
+    assert record.recent_at_ms == tuple(range(100 - KEPT_VISITS, 100))
 
 
 @pytest.mark.parametrize(

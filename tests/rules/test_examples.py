@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from geofences.model import Ping, Transition, TransitionKind
-from rules.behaviour import DAY_MS, EventRecord, VisitRecord, with_event, with_visit
+from rules.behaviour import DAY_MS, EventRecord, VisitRecord, visited, with_event
 from rules.evaluate import evaluate
 from rules.lint import lint
 from rules.model import Consent, Decision, PastPush, Shopper
@@ -91,7 +91,7 @@ def shopper(case: Case, now_ms: int) -> Shopper:
     visits: dict[str, VisitRecord] = {}
     for geofence_id, days in case.visits.items():
         for days_ago in days:
-            visits = with_visit(visits, geofence_id, now_ms - round(days_ago * DAY_MS))
+            visits[geofence_id] = visited(visits.get(geofence_id, VisitRecord()), now_ms - round(days_ago * DAY_MS))
     pushes = [PastPush(now_ms - round(p.days_ago * DAY_MS), "p", p.offer_id, p.geofence_id) for p in case.pushes]
     return Shopper(
         user_id=case.user_id,

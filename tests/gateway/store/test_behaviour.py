@@ -10,7 +10,7 @@ from gateway.store import Store
 from gateway.store.behaviour import MAX_STORES, Event, Recorded
 from gateway.store.profiles import ConsentFlags
 from gateway.store.traces import Trace
-from rules.behaviour import EventRecord
+from rules.behaviour import EventRecord, VisitRecord
 from tests.gateway.store.test_claims import HOUR, NOW, candidate, gap, request
 from tests.gateway.store.test_profiles import AGREED, ANN
 
@@ -80,9 +80,7 @@ async def test_visits_of_many_users_are_added_to_what_was_read_of_them(store: St
 
 
 @pytest.mark.parametrize("is_erased", [True, False])
-async def test_nothing_is_kept_of_who_is_erased_or_withdraws_once_he_was_read(
-    store: Store, *, is_erased: bool
-) -> None:
+async def test_nothing_is_kept_of_who_is_erased_or_withdraws_once_he_was_read(store: Store, *, is_erased: bool) -> None:
     await consenting(store, "ann", "bob")
     known = await store.profiles.load_known(["ann", "bob"])
     if is_erased:
@@ -93,6 +91,19 @@ async def test_nothing_is_kept_of_who_is_erased_or_withdraws_once_he_was_read(
     assert (await store.behaviour.get("bob")).visits["s1"].count == 1
     assert not (await store.behaviour.get("ann")).visits
     assert len(await store.connection.call("KEYS", "*:behaviour")) == 1
+
+
+async def test_events_and_visits_of_a_shopper_read_as_all_that_was_stored(store: Store) -> None:
+    """A decision's records are decoded as they are looked at; the whole, as an export shows it, is the same."""
+    await consenting(store, "ann")
+    await store.behaviour.record([viewed(event_id="e1"), viewed(at_ms=NOW + 1)])
+    await store.behaviour.record_visits([("ann", "s1", NOW), ("ann", "s2", NOW + 1), ("ann", "s1", NOW + HOUR)])
+    await store.behaviour.record([viewed(event_id="e2")])
+    habits, shopper = await store.behaviour.get("ann"), (await store.profiles.load_shoppers(["ann"]))["ann"]
+    assert (dict(shopper.events), dict(shopper.visits)) == (habits.events, habits.visits)
+    assert (len(shopper.visits), "s2" in shopper.visits, shopper.visits.get("s3")) == (2, True, None)
+    assert habits.visits == {"s1": VisitRecord(2, (NOW, NOW + HOUR)), "s2": VisitRecord(1, (NOW + 1,))}
+    assert (habits.events["viewed:shoes"].count, habits.recent_ids) == (3, ("e1", "e2"))
 
 
 async def test_the_store_visited_longest_ago_makes_room(store: Store) -> None:
