@@ -66,7 +66,8 @@ def concerned(moved: Mapping[str, Moved], wakes: Collection[str]) -> list[str]:
     return [
         user_id
         for user_id, move in moved.items()
-        if user_id in wakes or any(transition.kind is TransitionKind.ENTER for transition in move.transitions)
+        if move.transitions
+        and (user_id in wakes or any(transition.kind is TransitionKind.ENTER for transition in move.transitions))
     ]
 
 

@@ -61,6 +61,28 @@ async def test_a_claimed_push_is_told_of_although_its_presence_lost_the_race(
     assert 'geopush_claims_total{result="claimed"} 1.0' in metrics
 
 
+@pytest.mark.parametrize("offers", [{}, {"/v1/offers/coffee": offer()}])
+async def test_visits_are_noted_of_all_who_consented_whether_an_offer_waits_or_not(
+    http: Http, offers: dict[str, object]
+) -> None:
+    """One batch: who consented to profiling, who did not, and who is not known; and the same batch again."""
+    for path, document in {"/v1/policy": AWAKE, "/v1/geofences/cafe": SQUARE, **offers}.items():
+        assert (await http.call("PUT", path, document))[0] < 300
+    store = http.gateway.context.store
+    users = [f"user-{number}" for number in range(30)]
+    for number, user in enumerate(users[:20]):
+        consent = {"location": True, "push": True, "profiling": number % 2 == 0}
+        assert (await http.call("PUT", f"/v1/users/{user}", {"locale": "en", "consent": consent}))[0] < 300
+    lat, lon = INSIDE
+    batch = [{"user_id": user, "ts": now_ms(), "lat": lat, "lon": lon, "accuracy": 5} for user in users]
+    for _ in range(2):
+        assert (await http.call("POST", "/v1/pings", batch))[0] == 202
+    shoppers = await store.profiles.load_shoppers(users)
+    visits = {user: {place: one.count for place, one in shopper.visits.items()} for user, shopper in shoppers.items()}
+    assert visits == {user: {"cafe": 1} if number % 2 == 0 else {} for number, user in enumerate(users[:20])}
+    assert await _outbox(store) == (20 if offers else 0)
+
+
 async def test_what_another_host_told_already_is_not_told_again(http: Http, settings: Settings) -> None:
     """The gateway remembers a shopper as he was before another host told his dwell: no second push of it."""
     dwelling = offer() | {"trigger": {"type": "dwell", "dwell_s": 60}}
