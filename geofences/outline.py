@@ -13,6 +13,7 @@ equals ``shapely.covers`` to the last vertex, boundary included, and is the same
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -37,20 +38,17 @@ _FEW_VERTICES = 150
 """Up to here plain arithmetic is faster than numpy, whose calls cost 20 µs. Measured: containment is even at 400
 vertices; distance at 100 where every edge counts, at 800 where a limit spares most."""
 
-_KEPT_EDGES = 1 << 16
-"""Edges kept as plain numbers: 9 MB, which some 5,000 stores fill."""
+_KEPT_VERTICES = 1 << 16
+"""Vertices kept at hand: those of some 5,000 stores, 3 MB."""
 
-Edge = tuple[float, float, float, float]
-"""From longitude and latitude, to longitude and latitude; NaN between two rings."""
-
-CloseUp = tuple[float, float, float, float, tuple[Edge, ...]]
-"""South, north, west, east; and the edges, if they are few."""
+CloseUp = tuple[float, float, float, float, "array[float] | None", "array[float] | None"]
+"""South, north, west, east; and the vertices' longitudes and latitudes, if they are few."""
 
 
 class CloseUps(dict[int, CloseUp | None]):
-    """Box and edges of each shape as plain numbers, None of a circle; made when asked for, and kept a while.
+    """Box and vertices of each shape at hand, None of a circle; made when asked for, and kept a while.
 
-    Where one fix is, many follow.
+    Where one fix is, many follow. Arrays, because numbers of their own would scatter all that is made after them.
     """
 
     __slots__ = ("_boxes", "_kept", "_start", "_x", "_y")
@@ -62,16 +60,15 @@ class CloseUps(dict[int, CloseUp | None]):
 
     def __missing__(self, which: int) -> CloseUp | None:
         begin, end = self._start[which : which + 2].tolist()
-        edges: tuple[Edge, ...] = ()
+        count, xs, ys = 1, None, None
         if end - begin <= _FEW_VERTICES:
-            xs, ys = self._x[begin:end].tolist(), self._y[begin:end].tolist()
-            edges = tuple(zip(xs, ys, xs[1:], ys[1:], strict=False))
-        self._kept += 1 + len(edges)
-        if self._kept > _KEPT_EDGES:
+            count, xs, ys = end - begin, array("d", self._x[begin:end].data), array("d", self._y[begin:end].data)
+        self._kept += count
+        if self._kept > _KEPT_VERTICES:
             self.clear()
-            self._kept = 1 + len(edges)
+            self._kept = count
         south, north, west, east = self._boxes[which].tolist()
-        self[which] = close_up = None if end - begin == 1 else (south, north, west, east, edges)
+        self[which] = close_up = None if end - begin == 1 else (south, north, west, east, xs, ys)
         return close_up
 
 
@@ -240,14 +237,16 @@ def covers_one(outlines: Outlines, shape: Shape, which: int, lat: float, lng: fl
     close_up = outlines.close_ups[which]
     if close_up is None:
         return covers_exactly(shape, lat, lng)
-    south, north, west, east, edges = close_up
+    south, north, west, east, xs, ys = close_up
     if not (south <= lat <= north and west <= lng <= east):
         return False
-    if not edges:
+    if xs is None or ys is None:
         is_odd, doubt = _crosses_oddly(outlines, np.array([which]), np.array([lat]), np.array([lng]))
         return covers_exactly(shape, lat, lng) if len(doubt) else bool(is_odd[0])
     odd = False
-    for lng1, lat1, lng2, lat2 in edges:
+    vertices = zip(xs, ys, strict=True)
+    lng1, lat1 = next(vertices)
+    for lng2, lat2 in vertices:
         if lat2 == lat:
             return covers_exactly(shape, lat, lng)
         is_rising = lat2 > lat
@@ -259,6 +258,7 @@ def covers_one(outlines: Outlines, shape: Shape, which: int, lat: float, lng: fl
                 return covers_exactly(shape, lat, lng)
             if (det > 0) is is_rising and det == det:
                 odd = not odd
+        lng1, lat1 = lng2, lat2
     return odd
 
 
@@ -280,7 +280,7 @@ def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float, 
         at = outlines.start[which]
         away_m = distance_m(float(outlines.y[at]), float(outlines.x[at]), lat, lng)
         return abs(away_m - float(outlines.radius_m[which]))
-    south, north, west, east, edges = close_up
+    south, north, west, east, xs, ys = close_up
     m_per_deg_lng = M_PER_DEG * math.cos(math.radians(lat))
     if west >= lng - 180.0 and east <= lng + 180.0:
         far_deg = far_m / M_PER_DEG
@@ -289,28 +289,30 @@ def boundary_distance_m(outlines: Outlines, which: int, lat: float, lng: float, 
         leftmost, rightmost = lng - far_deg, lng + far_deg
         if highest < south or lowest > north or rightmost < west or leftmost > east:
             return math.inf
-        if edges:
+        if xs is not None and ys is not None:
             nearest, enough = math.inf, near_m * abs(near_m)
-            for lng1, lat1, lng2, lat2 in edges:
-                if (
+            vertices = zip(xs, ys, strict=True)
+            lng1, lat1 = next(vertices)
+            for lng2, lat2 in vertices:
+                if not (
                     (lat1 < lowest and lat2 < lowest)
                     or (lat1 > highest and lat2 > highest)
                     or (lng1 < leftmost and lng2 < leftmost)
                     or (lng1 > rightmost and lng2 > rightmost)
                 ):
-                    continue
-                x1, y1 = (lng1 - lng) * m_per_deg_lng, (lat1 - lat) * M_PER_DEG
-                x2, y2 = (lng2 - lng) * m_per_deg_lng, (lat2 - lat) * M_PER_DEG
-                dx, dy = x2 - x1, y2 - y1
-                length = dx * dx + dy * dy
-                t = -(x1 * dx + y1 * dy) / length if length else 0.0
-                t = 0.0 if t < 0.0 else 1.0 if t > 1.0 else t  # noqa: FURB136 - a call would double the cost
-                nx, ny = x1 + t * dx, y1 + t * dy
-                squared = nx * nx + ny * ny
-                if squared < nearest:  # never for NaN, which stands between two rings
-                    nearest = squared
-                    if squared <= enough:
-                        break
+                    x1, y1 = (lng1 - lng) * m_per_deg_lng, (lat1 - lat) * M_PER_DEG
+                    x2, y2 = (lng2 - lng) * m_per_deg_lng, (lat2 - lat) * M_PER_DEG
+                    dx, dy = x2 - x1, y2 - y1
+                    length = dx * dx + dy * dy
+                    t = -(x1 * dx + y1 * dy) / length if length else 0.0
+                    t = 0.0 if t < 0.0 else 1.0 if t > 1.0 else t  # noqa: FURB136 - a call would double the cost
+                    nx, ny = x1 + t * dx, y1 + t * dy
+                    squared = nx * nx + ny * ny
+                    if squared < nearest:  # never for NaN, which stands between two rings
+                        nearest = squared
+                        if squared <= enough:
+                            break
+                lng1, lat1 = lng2, lat2
             return math.sqrt(nearest)
     begin, end = outlines.start[which], outlines.start[which + 1]
     lngs = outlines.x[begin:end]

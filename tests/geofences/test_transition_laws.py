@@ -10,8 +10,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geofences.model import Geofence, Ping, TransitionKind
-from geofences.transitions import Policy, Presence, next_due_ms
+from geofences.model import UNKNOWN_ACCURACY_M, Geofence, Ping, TransitionKind
+from geofences.transitions import TABLE, Act, Policy, Presence, Sighting, Standing, Stay, next_due_ms
 from tests.geofences.walking import DEFAULT, T0, Walk, index_of, ping, square
 
 ENTER, EXIT, DWELL = TransitionKind.ENTER, TransitionKind.EXIT, TransitionKind.DWELL
@@ -96,6 +96,45 @@ def test_raw_is_the_difference_of_two_sets_and_what_the_table_comes_to(
         assert table.go(one) == expected
         before = after
     assert raw.told == table.told
+
+
+def _plain_sighting(fence: Geofence, fix: Ping) -> Sighting:
+    """By the distance itself, whatever the table does with the answer."""
+    away_m = INDEX.boundary_distance_m(fence.id, fix.lat, fix.lng)
+    accuracy_m = UNKNOWN_ACCURACY_M if fix.accuracy_m is None else fix.accuracy_m
+    if fence.id in INDEX.locate(fix.lat, fix.lng):
+        return Sighting.SURE if accuracy_m <= min(fence.area_radius_m, -away_m) else Sighting.IN
+    return Sighting.OUT if away_m > min(accuracy_m, DEFAULT.exit_margin_max_m) else Sighting.EDGE
+
+
+def _plain_standing(stay: Stay | None, sighting: Sighting, at_ms: int) -> Standing:
+    act = TABLE[stay.standing if stay else Standing.OUTSIDE][sighting]
+    fixes, since_ms = (stay.fixes + 1, stay.since_ms) if stay else (1, at_ms)
+    if act is Act.COUNT_IN:
+        is_enough = fixes >= DEFAULT.enter_fixes or at_ms - since_ms >= DEFAULT.enter_after_s * 1000
+        return Standing.INSIDE if is_enough else Standing.PENDING
+    if act is Act.COUNT_OUT:
+        return Standing.OUTSIDE if fixes >= DEFAULT.exit_fixes else Standing.LEAVING
+    return Standing.INSIDE if act in (Act.ENTER, Act.REMAIN) else Standing.OUTSIDE
+
+
+@given(walks)
+@settings(deadline=None)
+def test_what_a_step_leaves_unasked_would_have_changed_nothing(
+    steps: list[tuple[int, float, float, float | None]],
+) -> None:
+    """Of every fence it comes to what the table says of the sighting that the distance itself gives."""
+    walk = Walk(INDEX)
+    for one in _pings(steps):
+        before = {stay.geofence_id: stay for stay in walk.presence.stays}
+        ignored = len(walk.ignored)
+        walk.go(one)
+        if len(walk.ignored) > ignored:
+            continue
+        after = {stay.geofence_id: stay.standing for stay in walk.presence.stays}
+        for fence in SHAPES:
+            expected = _plain_standing(before.get(fence.id), _plain_sighting(fence, one), one.at_ms)
+            assert after.get(fence.id, Standing.OUTSIDE) is expected
 
 
 @given(walks)
