@@ -76,10 +76,10 @@ class Behaviour:
             places.setdefault(event.user_id, []).append(place)
 
         def add(known: Known) -> Habits | None:
-            habits = known.habits
+            before = habits = known.habits
             for place in places[known.user_id]:
                 habits, outcomes[place] = _with_event(habits, events[place])
-            return None if habits is known.habits else habits
+            return None if habits is before else habits
 
         for user_id in await self._change(places, add, {}):
             for place in places[user_id]:

@@ -1,4 +1,4 @@
-"""What is stored of users, read by one MGET for all that a batch wants to know of them, and decoded when first asked.
+"""What is stored of users, read by one MGET for all that a batch wants to know of them; records decoded when asked.
 
 Of a user's records, hundreds where he goes a lot, a decision looks at those that its offers name, and a visit at one.
 """
@@ -6,7 +6,6 @@ Of a user's records, hundreds where he goes a lot, a decision looks at those tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
 from typing import Final, TypeVar
 
 import msgspec
@@ -19,7 +18,7 @@ from gateway.store.versioned import VERSION_BYTES
 from rules.behaviour import EventRecord, VisitRecord
 from rules.model import Consent, Shopper
 
-_PARTS: Final = (keys.profile, keys.pushes, keys.behaviour)
+_NO_HABITS: Final = StoredHabits()
 _decode_user = msgspec.msgpack.Decoder(User).decode
 _decode_habits = msgspec.msgpack.Decoder(Habits).decode
 _decode_stored = msgspec.msgpack.Decoder(StoredHabits).decode
@@ -53,26 +52,28 @@ class Records(Mapping[str, _R]):
 class Known:
     """The stored values of one user."""
 
+    __slots__ = ("_habits", "behaviour", "profile", "pushes", "user", "user_id")
+
     def __init__(self, user_id: str, profile: bytes | None, pushes: bytes | None, behaviour: bytes | None) -> None:
         """None stands for what is not stored."""
         self.user_id = user_id
         self.profile = profile
         self.pushes = pushes
         self.behaviour = behaviour
+        self.user: User | None = None if profile is None else _decode_user(memoryview(profile)[VERSION_BYTES:])
+        self._habits: StoredHabits | None = None
 
-    @cached_property
-    def user(self) -> User | None:
-        """The profile, or None."""
-        return None if self.profile is None else _decode_user(memoryview(self.profile)[VERSION_BYTES:])
-
-    @cached_property
+    @property
     def stored_habits(self) -> StoredHabits:
         """What he did so far, as far as it takes to find a record."""
-        return StoredHabits() if self.behaviour is None else _decode_stored(memoryview(self.behaviour)[VERSION_BYTES:])
+        if self._habits is None:
+            behaviour = self.behaviour
+            self._habits = _NO_HABITS if behaviour is None else _decode_stored(memoryview(behaviour)[VERSION_BYTES:])
+        return self._habits
 
-    @cached_property
+    @property
     def habits(self) -> Habits:
-        """What he did so far."""
+        """What he did so far, decoded each time it is asked for."""
         return Habits() if self.behaviour is None else _decode_habits(memoryview(self.behaviour)[VERSION_BYTES:])
 
     @property
@@ -90,7 +91,7 @@ class Known:
         user = self.user
         if user is None:
             return None
-        consent = user.consent
+        consent, habits = user.consent, self.stored_habits
         return Shopper(
             user_id=self.user_id,
             locale=user.locale,
@@ -102,8 +103,8 @@ class Known:
                 {"device_id": d.device_id, "platform": d.platform, "app": d.app, "app_version": d.app_version}
                 for d in user.devices
             ),
-            events=Records(self.stored_habits.events, _decode_event),
-            visits=Records(self.stored_habits.visits, decode_visit),
+            events=Records(habits.events, _decode_event),
+            visits=Records(habits.visits, decode_visit),
             history=past_pushes(self.pushes),
         )
 
@@ -114,7 +115,11 @@ async def read_known(connection: Connection, partitions: int, user_ids: Iterable
     names: list[str] = []
     for user_id in wanted:
         partition = keys.partition_of(user_id, partitions)
-        names += (part(partition, user_id) for part in _PARTS)
+        names += (
+            keys.profile(partition, user_id),
+            keys.pushes(partition, user_id),
+            keys.behaviour(partition, user_id),
+        )
     values = iter(await connection.mget(names))
     return {
         user_id: Known(user_id, *stored)
