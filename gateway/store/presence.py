@@ -72,6 +72,7 @@ class PresenceStore:
         self._seal = seal
         self._present_ttl_ms = int(presence_ttl_s * 1000) + SLACK_MS
         self._fix_ttl_ms = int(fix_ttl_s * 1000)
+        self._sets = [(keys.present(partition), keys.due(partition)) for partition in range(partitions)]
         self._due_from = 0
 
     async def load(self, user_ids: Sequence[str]) -> dict[str, Held]:
@@ -100,21 +101,25 @@ class PresenceStore:
         One script call, or one per partition in a cluster. Each user once at most.
         """
         groups: dict[int, list[PresenceChange]] = {}
-        remembered = self._present.remembered
+        are_present: dict[str, bool] = {}
+        begin = self._present.remembered.begin
         for change in changes:
-            remembered.begin(change.user_id)
-            groups.setdefault(keys.partition_of(change.user_id, self._partitions), []).append(change)
-        at_ms = wall_clock_ms()
-        news = self._present.expected({change.user_id: change.presence.is_present for change in changes})
+            user_id = change.user_id
+            begin(user_id)
+            are_present[user_id] = change.presence.is_present
+            groups.setdefault(keys.partition_of(user_id, self._partitions), []).append(change)
+        news = self._present.expected(are_present)
         written: dict[str, int] = {}
         calls = [{partition: group} for partition, group in groups.items()] if self._connection.is_cluster else [groups]
         replies = await self._connection.run_many(
-            SAVE_PRESENCE, [self._save_call(call, at_ms, news, written) for call in calls if call]
+            SAVE_PRESENCE, [self._save_call(call, are_present, news, written) for call in calls if call]
         )
         lost = {user_id.decode() for reply in replies for user_id in reply}
+        keep = self._present.remembered.keep
         for change in changes:
-            if change.presence.is_present and change.user_id not in lost:
-                remembered.keep(change.user_id, change.presence, written[change.user_id])
+            user_id = change.user_id
+            if are_present[user_id] and user_id not in lost:
+                keep(user_id, change.presence, written[user_id])
         return lost
 
     async def due(self, now_ms: int, limit: int) -> Sequence[str]:
@@ -151,38 +156,35 @@ class PresenceStore:
     def _save_call(
         self,
         groups: Mapping[int, Sequence[PresenceChange]],
-        at_ms: int,
+        are_present: Mapping[str, bool],
         news: AbstractSet[str],
         written: dict[str, int],
     ) -> tuple[Sequence[str], Sequence[Arg]]:
         """One call of the script; the versions it writes are noted in ``written``."""
+        at_ms = wall_clock_ms()
         names: list[str] = []
-        args: list[Arg] = [keys.PRESENT_NEWS, self._present.origin]
+        row: list[str | int | bool] = []
+        values: list[bytes] = []
         for partition, group in groups.items():
-            names += (keys.present(partition), keys.due(partition))
-            row: list[str | int | bool] = []
-            values: list[bytes] = []
+            names += self._sets[partition]
+            row.append(len(group))
             for change in group:
-                user_id = change.user_id
+                user_id, presence = change.user_id, change.presence
                 names.append(keys.presence(partition, user_id))
-                presence, ttl_ms = self._lifetime(change.presence, at_ms)
+                ttl_ms = self._present_ttl_ms
+                cell: str | bool = False
+                if are_present[user_id]:
+                    cell = _cell(presence.motion)
+                else:
+                    presence, ttl_ms = self._lifetime(presence, at_ms)
                 written[user_id] = version = random.getrandbits(63) | 1
                 value = b"" if presence == Presence.EMPTY else self._value(user_id, presence, version)
                 values.append(change.expected_version.to_bytes(VERSION_BYTES, "big") + value)
-                row += (
-                    user_id,
-                    ttl_ms,
-                    False if change.due_ms is None else change.due_ms,
-                    _cell(presence) if presence.is_present else False,
-                    user_id in news,
-                )
-            args += (_encode(row), *values)
-        return names, args
+                row += (user_id, ttl_ms, change.due_ms or False, cell, user_id in news)
+        return names, [keys.PRESENT_NEWS, self._present.origin, _encode(row), *values]
 
     def _lifetime(self, presence: Presence, at_ms: int) -> tuple[Presence, int]:
-        """How long to keep a presence, in ms; the fix of a user who is nowhere goes when its own time is over."""
-        if presence.is_present:
-            return presence, self._present_ttl_ms
+        """How long to keep the presence of a user who is nowhere, in ms; his fix goes when its own time is over."""
         if presence.motion is None:
             return presence, self._fix_ttl_ms
         left_ms = min(self._fix_ttl_ms, presence.motion.at_ms + self._fix_ttl_ms - at_ms)
@@ -208,7 +210,6 @@ class PresenceStore:
         return Held(presence, version)
 
 
-def _cell(presence: Presence) -> str:
-    """The coarse cell of the last fix in hexadecimal, empty where it is not known."""
-    motion = presence.motion
+def _cell(motion: Motion | None) -> str:
+    """The coarse cell of a fix in hexadecimal, empty where it is not known."""
     return "" if motion is None else f"{cell_of(motion.lat, motion.lng, CELL_RES):x}"

@@ -78,7 +78,7 @@ class PresentUsers:
         cells, underway = self._cells, self._underway
         news = {user_id for user_id, is_present in are_present.items() if is_present != (user_id in cells)}
         if underway.is_any_awaited():
-            news.update(user_id for user_id in are_present if underway.is_awaited(user_id))
+            news.update(filter(underway.is_awaited, are_present))
         for user_id in news:
             underway.expect(user_id)
         return news
