@@ -172,6 +172,7 @@ async def test_all_that_one_read_brings_is_handed_over_together(echo: Echo) -> N
         (b"\x81\x05hello", 1002),
         (sent(BINARY, bytes(MAX_BYTES + 1)), 1009),
     ],
+    ids=["a good-bye", "a code of its own", "not masked", "too long"],
 )
 async def test_a_good_bye_and_a_fault_end_the_connection_with_their_code(echo: Echo, wire: bytes, code: int) -> None:
     reader, writer = await echo.open()
