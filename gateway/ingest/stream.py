@@ -43,8 +43,9 @@ _log = Log("stream")
 
 MAX_FRAME_BYTES = 1_000_000
 """Largest frame: a batch of some 7,000 pings."""
-MAX_WAITING_PINGS = 2_000
-"""Pings of one connection that wait while a batch is under way, before nothing more is read from it."""
+MAX_WAITING = 2_000
+"""Pings, good or refused, or frames of one connection that wait while a batch is under way, before nothing more is read
+from it."""
 RETRY_S = (0.1, 0.3, 1.0, 3.0, 6.0)
 """Pauses between tries of a frame that could not be handled: some ten seconds, then the client is sent away."""
 NO_PING = -1
@@ -98,6 +99,11 @@ class _Frames:
     pings: list[Ping] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """What is held, whatever it is of: a frame may hold many pings, bad ones, or none."""
+        return max(self.count, len(self.pings) + len(self.refused))
+
 
 class _Backlog:
     """What one connection sent and was not handled yet: one batch is under way, the next gathers meanwhile."""
@@ -127,7 +133,7 @@ class _Backlog:
             self._seq += 1
         waiting.count += len(messages)
         self._go_on()
-        if len(self._waiting.pings) >= MAX_WAITING_PINGS:
+        if self._waiting.size >= MAX_WAITING:
             self._socket.hold()
 
     async def finish(self) -> None:

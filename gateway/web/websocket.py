@@ -88,7 +88,7 @@ class WebSocket:
         if messages and not self._is_leaving:
             self._take(messages)
         if frames.pings:
-            for payload in frames.pings:
+            for payload in () if self._is_leaving else frames.pings:
                 self._write(frame(PONG, payload))
             frames.pings.clear()
         if frames.end is not None:

@@ -232,10 +232,16 @@ async def test_what_could_not_be_handled_is_tried_again_and_taken_once(
     assert handled(http) == 3
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [json.dumps(ping()), json.dumps([ping(lat=91)]), "no json", "[]"],
+    ids=["good", "refused", "no pings", "nothing"],
+)
 async def test_a_client_that_outruns_the_gateway_is_slowed_and_loses_nothing(
-    http: Http, monkeypatch: pytest.MonkeyPatch
+    http: Http, monkeypatch: pytest.MonkeyPatch, frame: str
 ) -> None:
-    monkeypatch.setattr("gateway.ingest.stream.MAX_WAITING_PINGS", 5)
+    """Whatever it sends: what waits is bounded."""
+    monkeypatch.setattr("gateway.ingest.stream.MAX_WAITING", 5)
     put, hold, gate = Intake.put, WebSocket.hold, asyncio.get_running_loop().create_future()
     is_held = asyncio.Event()
 
@@ -252,8 +258,9 @@ async def test_a_client_that_outruns_the_gateway_is_slowed_and_loses_nothing(
     monkeypatch.setattr(WebSocket, "hold", hold_and_say)
     async with connect(http) as socket:
         await heard(socket)
-        for _ in range(50):
-            await socket.send_str(json.dumps(ping()))
+        await socket.send_str(json.dumps(ping()))
+        for _ in range(49):
+            await socket.send_str(frame)
         await asyncio.wait_for(is_held.wait(), timeout=5)
         gate.set_result(None)
         await acknowledged(socket, 50)

@@ -156,6 +156,18 @@ async def test_frames_sent_with_the_handshake_are_not_lost(echo: Echo) -> None:
     writer.close()
 
 
+async def test_after_its_good_bye_a_side_says_nothing_more(echo: Echo) -> None:
+    reader, writer = await echo.open(tail=sent(BINARY, b"hello"))
+    assert await frame_of(reader) == (BINARY, b"hello")
+    closing = asyncio.create_task(echo.socket.close(1001, "stopping"))
+    assert await close_code(reader) == 1001
+    good_bye = close_frame(1001)[:1] + b"\x82" + bytes(4) + b"\x03\xe9"
+    writer.write(sent(PING, b"there?") + sent(BINARY, b"more") + good_bye)
+    assert await is_at_end(reader)
+    await closing
+    writer.close()
+
+
 async def test_all_that_one_read_brings_is_handed_over_together(echo: Echo) -> None:
     reader, writer = await echo.open()
     writer.write(b"".join(sent(BINARY, b"%d" % number) for number in range(100)))
