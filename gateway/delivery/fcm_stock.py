@@ -2,6 +2,9 @@
 
 Its client binds to the event loop of its first send. Its inner retries (500 and 503, up to 7 seconds, Retry-After
 ignored) are switched off, because the sender's policy decides; its token is minted off the loop.
+
+Its HTTP/2 client (httpcore) loses sight of a window that opens while several requests wait for it: all of them then
+hang until their deadline. So no more bytes are under way than never close the window.
 """
 
 # ruff: noqa: SLF001 - firebase-admin has no public way to aim its client; both are pinned and the seam is tested
@@ -10,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
 from uuid import uuid4
 
 import firebase_admin
@@ -26,9 +31,16 @@ from gateway.delivery.fcm import NAME, FcmApp, FcmResult
 from gateway.delivery.fcm_payloads import fcm_payload
 from gateway.delivery.job import PushJob
 
+BYTES_UNDER_WAY: Final = 32_767
+"""Half of a connection's first window (RFC 9113, 6.9.2): servers give back what they took when half of it is gone."""
+
 
 class _NoToken(Exception):
     """The first token cannot be had."""
+
+
+class _NoRoom(Exception):
+    """What is under way fills the connection, and FCM does not answer."""
 
 
 class StockFcm:
@@ -52,14 +64,21 @@ class StockFcm:
             auth=GoogleAuthCredentialFlow(self._credential),
             mounts={"https://": transport},
         )
+        self._timeout_s = timeout_s
         self._minting = asyncio.Lock()
+        self._room = asyncio.Condition()
+        self._under_way = 0
 
     async def send(self, job: PushJob, token: str, ttl_s: int, *, alone: bool = False) -> FcmResult:  # noqa: ARG002
         """None when FCM took the message, also when its 200 cannot be read; else its error. Cannot send alone."""
-        message = as_message(fcm_payload(job, token, ttl_s))
+        payload = fcm_payload(job, token, ttl_s)
+        message = as_message(payload)
         try:
             await self._have_token()
-            batch = await self._service.send_each_async([message], dry_run=False)
+            async with self._window(len(json.dumps({"message": payload, "validate_only": False}))):
+                batch = await self._service.send_each_async([message], dry_run=False)
+        except _NoRoom:
+            return Outcome(status=Status.RETRY, provider=NAME, code="no_room")
         except exceptions.UnknownError as error:
             return None if isinstance(error.cause, json.JSONDecodeError) else error
         except (GoogleAuthError, _NoToken) as error:
@@ -73,6 +92,22 @@ class StockFcm:
         await self._service._async_client.aclose()
         del self._app._services["_messaging"]  # its own close() starts a second event loop
         firebase_admin.delete_app(self._app)
+
+    @asynccontextmanager
+    async def _window(self, size: int) -> AsyncIterator[None]:
+        """Room for a request of ``size`` bytes. Raises _NoRoom where none comes free in time."""
+        try:
+            async with asyncio.timeout(self._timeout_s), self._room:
+                await self._room.wait_for(lambda: self._under_way + size <= BYTES_UNDER_WAY)
+                self._under_way += size
+        except TimeoutError as error:
+            raise _NoRoom from error
+        try:
+            yield
+        finally:
+            self._under_way -= size
+            async with self._room:
+                self._room.notify_all()
 
     async def _have_token(self) -> None:
         """Mints the first token in a thread; google-auth renews later ones in its own."""

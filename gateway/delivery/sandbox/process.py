@@ -71,6 +71,10 @@ class SandboxProcess:
             self._process.kill()
             await self._process.wait()
 
+    def signal(self, number: int) -> None:
+        """Sends the child a signal, as SIGSTOP for a provider that pauses."""
+        self._process.send_signal(number)
+
     async def pushes(self, after: int = 0) -> dict[str, Any]:
         """The page of ``GET /sandbox/pushes``: pushes, last, accepted, refused."""
         url = f"{self.addresses.pages_url}/sandbox/pushes"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gateway.delivery.apns import ApnsApp
@@ -21,6 +24,15 @@ class Arrived:
         page = await self._process.pushes(self._after)
         pushes: list[dict[str, Any]] = page["pushes"]
         return pushes
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The sandbox takes nothing and answers nothing meanwhile; its connections stand."""
+        self._process.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.signal(signal.SIGCONT)
 
 
 def apps_at(addresses: Addresses) -> tuple[ApnsApp, FcmApp]:

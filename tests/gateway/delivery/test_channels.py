@@ -94,3 +94,18 @@ async def test_many_pushes_at_once_all_arrive(channels: Channels, name: str, san
     assert {outcome.status for outcome in outcomes} == {Status.ACCEPTED}
     arrived = {push["push_id"] for push in await sandbox.pushes()}
     assert arrived == {job.push_id for job in jobs}
+
+
+@BOTH
+async def test_a_burst_into_a_provider_that_pauses_arrives_when_it_goes_on(
+    channels: Channels, name: str, sandbox: Arrived
+) -> None:
+    """What waits fills the connection's window of 64 kB several times; the window's opening has to reach all."""
+    await channels[name].send(a_job("first"), a_device(name))
+    with sandbox.paused():
+        sends = [
+            asyncio.create_task(channels[name].send(a_job(f"user-{n}"), a_device(name, f"{n:08x}"))) for n in range(150)
+        ]
+        await asyncio.sleep(0.2)
+    outcomes = await asyncio.gather(*sends)
+    assert {outcome.status for outcome in outcomes} == {Status.ACCEPTED}
