@@ -46,6 +46,7 @@ check: ## What CI runs: the README's test command on a clean checkout, then styl
 
 lint: $(TOOLS) $(CONSOLE_PACKAGES) ## Style, types and layers
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	npm --prefix $(CONSOLE) run --silent check

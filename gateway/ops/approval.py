@@ -71,9 +71,7 @@ async def hold_back(request: web.Request, before: Offer | None, offer: Offer) ->
     return submit(before, offer, now_ms(), key_id, reach), [advice]
 
 
-@operation(
-    "POST", "/v1/offers/{offer_id}/pause", needs=Permission.PAUSE_OFFERS, answer=stored.Stored, also=(409, 412)
-)
+@operation("POST", "/v1/offers/{offer_id}/pause", needs=Permission.PAUSE_OFFERS, answer=stored.Stored, also=(409, 412))
 async def pause_offer(request: web.Request) -> web.StreamResponse:
     """Pause an offer at once, whoever approved it; one that is paused already stays so."""
     for race in range(MAX_RACES):

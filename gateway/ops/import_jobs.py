@@ -188,9 +188,7 @@ class ImportJobs:
 
     async def _keep_tables(self, job: ImportJob, report: Report) -> None:
         for name, table in (await asyncio.to_thread(report.tables)).items():
-            await self._context.store.connection.call(
-                "SET", keys.import_table(job.job_id, name), table, "EX", KEPT_S
-            )
+            await self._context.store.connection.call("SET", keys.import_table(job.job_id, name), table, "EX", KEPT_S)
 
 
 Frames = AsyncGenerator[list[Any], None]

@@ -62,9 +62,7 @@ async def show(
         raise NotFound(f"there is no {kind.removesuffix('s')} {document_id!r}")
     if is_unchanged(request, document.version):
         return web.Response(status=304, headers={"ETag": etag(document.version)})
-    return web.Response(
-        body=shown(document), content_type="application/json", headers={"ETag": etag(document.version)}
-    )
+    return web.Response(body=shown(document), content_type="application/json", headers={"ETag": etag(document.version)})
 
 
 async def put(

@@ -87,6 +87,7 @@ def operation(
     method: str, path: str, *, needs: Permission | None = None, **facts: Any
 ) -> Callable[[Handler], Operation]:
     """Declare the decorated handler as an operation; its docstring becomes the summary and description."""
+
     def declared(handler: Handler) -> Operation:
         return Operation(method=method, path=path, handler=handler, needs=needs, **facts)
 

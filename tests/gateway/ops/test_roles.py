@@ -134,9 +134,7 @@ async def test_store_operations_write_their_own_geofences(http: Http, mia: str) 
         ),
     ],
 )
-async def test_store_operations_touch_nobody_elses(
-    http: Http, mia: str, method: str, path: str, document: Any
-) -> None:
+async def test_store_operations_touch_nobody_elses(http: Http, mia: str, method: str, path: str, document: Any) -> None:
     """Neither taken over, nor given away, nor by way of many at once; and nothing of it is half done."""
     before = await http.call("GET", "/v1/geofences")
     status, problem = await http.call(method, path, document, key=mia)

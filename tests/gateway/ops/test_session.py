@@ -158,4 +158,3 @@ class TestBehindAProxy:
             for seen in ("198.51.100.1", "203.0.113.7, 198.51.100.2")
         ]
         assert told == [429, 201]
-

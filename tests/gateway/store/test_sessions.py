@@ -56,9 +56,7 @@ async def test_a_session_ends_with_the_very_secret_it_was_opened_with(store: Sto
 async def test_neither_tokens_nor_keys_are_stored(store: Store, connection: Connection, secret: str) -> None:
     token, _ = await store.sessions.open(secret)
     names = await connection.call("KEYS", "gp:{keys}:*")
-    stored = b"".join(names) + b"".join(
-        [await connection.call("GET", name) for name in names if b":session:" in name]
-    )
+    stored = b"".join(names) + b"".join([await connection.call("GET", name) for name in names if b":session:" in name])
     assert token.encode() not in stored
     assert secret.encode() not in stored
 
