@@ -22,7 +22,10 @@ class Metrics:
         r = self.registry
         self.pings = Counter("geopush_pings", "Pings accepted for handling.", registry=r)
         self.pings_rejected = Counter(
-            "geopush_pings_rejected", "Pings refused at decode, by code.", ["code"], registry=r
+            "geopush_pings_rejected",
+            "Pings refused for what they say, by code; those of streams and phones too.",
+            ["code"],
+            registry=r,
         )
         self.pings_ignored = Counter(
             "geopush_pings_ignored", "Pings that may not act, by reason.", ["reason"], registry=r

@@ -67,10 +67,10 @@ async def _receive(request: web.Request) -> web.StreamResponse:
     received_at_ms = now_ms()
     report = await _read(request, source, received_at_ms)
     context = request.app[CONTEXT]
-    for refused in report.set_aside:
-        context.metrics.pings_rejected.labels(refused.code).inc()
     if report.pings:
         await request.app[INTAKE].take(report.pings, received_at_ms, source.id)
+    for refused in report.set_aside:
+        context.metrics.pings_rejected.labels(refused.code).inc()
     reply = client.reply(report, await _nearby(request, source, report), received_at_ms)
     return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 

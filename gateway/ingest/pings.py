@@ -53,10 +53,10 @@ async def post_pings(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, settings.max_body_bytes, settings.max_inflated_bytes)
     identity = request[IDENTITY]
     decoded = decode_pings(body, request.content_type, settings.max_batch_pings, identity.user_id)
-    for refused in decoded.rejected:
-        context.metrics.pings_rejected.labels(refused.code).inc()
     if decoded.pings:
         await request.app[INTAKE].take(decoded.pings, received_at_ms, identity.key_id)
+    for refused in decoded.rejected:
+        context.metrics.pings_rejected.labels(refused.code).inc()
     if is_asked:
         offers = await waiting_for(context.store.inbox, decoded.pings)
         return json_answer({"accepted": len(decoded.pings), "rejected": decoded.rejected, "offers": offers}, status=202)

@@ -112,7 +112,8 @@ class _Backlog:
         self._intake = request.app[INTAKE]
         self._socket = socket
         self._line = line
-        self._max_pings = request.app[CONTEXT].settings.max_batch_pings
+        context = request.app[CONTEXT]
+        self._max_pings, self._rejected = context.settings.max_batch_pings, context.metrics.pings_rejected
         self._payer, self._bound_to = request[IDENTITY].key_id, request[IDENTITY].user_id
         self._seq = line.seq
         self._waiting = _Frames()
@@ -179,8 +180,13 @@ class _Backlog:
             self._wait_for(self._try_again(frames, received_at_ms, error))
         self._go_on()
 
-    def _took(self, frames: _Frames) -> None:
+    def _acknowledge(self, frames: _Frames) -> None:
+        for refused in frames.refused:
+            self._rejected.labels(refused.code).inc()
         self._line.took(frames.count, frames.refused)
+
+    def _took(self, frames: _Frames) -> None:
+        self._acknowledge(frames)
         if frames.pings and self._line.hears_of_offers:
             self._wait_for(self._line.offer(frames.pings))
 
@@ -204,7 +210,7 @@ class _Backlog:
             except Exception as again:  # noqa: BLE001 - judged like the first
                 error = again
             else:
-                self._line.took(frames.count, frames.refused)
+                self._acknowledge(frames)
                 await self._line.offer(frames.pings)
                 return
         if not isinstance(error, GeopushError):

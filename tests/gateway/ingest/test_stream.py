@@ -98,6 +98,18 @@ async def test_refusals_come_with_the_acknowledgement_and_stop_nothing(http: Htt
     assert [(r["seq"], r["index"], r["code"]) for r in refused] == [(1, 1, "out_of_range"), (2, -1, "bad_request")]
 
 
+async def test_refusals_are_counted_by_their_code(http: Http) -> None:
+    """As over HTTP."""
+    async with connect(http) as socket:
+        await heard(socket)
+        await socket.send_str(json.dumps([ping(lat=91), ping(), ping(lon=181), ping(ts=1)]))
+        await socket.send_str("no json")
+        await acknowledged(socket, 2)
+    sample = http.gateway.context.metrics.registry.get_sample_value
+    codes = ("out_of_range", "ts_not_milliseconds", "bad_request")
+    assert [sample("geopush_pings_rejected_total", {"code": code}) for code in codes] == [2, 1, 1]
+
+
 async def test_a_session_goes_on_where_it_was_left(http: Http) -> None:
     async with connect(http) as socket:
         session = (await heard(socket))["session"]
