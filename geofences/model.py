@@ -108,9 +108,9 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     """One change of one user's relation to one geofence.
 
     ``at_ms`` is the fix time that proved it. ``entered_at_ms`` and ``duration_ms`` describe the visit the
-    transition belongs to (exit and dwell carry both); ``dwell_s`` is the threshold that a dwell passed;
-    ``distance_m`` the distance to the boundary of a nearby; ``probability`` that of a visit attribution.
-    ``accuracy_m`` is the fix's, None for a timer's transition.
+    transition belongs to (exit and dwell carry both); ``dwell_s`` is the threshold that a dwell passed, ``nearby_m``
+    that of a nearby; ``distance_m`` the distance to the boundary of a nearby; ``probability`` that of a visit
+    attribution. ``accuracy_m`` is the fix's, None for a timer's transition.
     """
 
     user_id: str
@@ -125,3 +125,4 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     distance_m: float | None = None
     probability: float | None = None
     accuracy_m: float | None = None
+    nearby_m: int | None = None

@@ -30,9 +30,8 @@ def approach(
         kept = tuple(d for d in known or () if away_m <= NEARBY_REARM * d)
         reached = tuple(d for d in policy.nearby_m if away_m <= d and d not in kept)
         if away_m > 0 and id_ not in located:
-            # distances reached together are one event: the nearest of them
             if reached and not _is_inside(presence, id_):
-                told.append(_transition(ping, id_, TransitionKind.NEARBY, away_m))
+                told += [_transition(ping, id_, TransitionKind.NEARBY, away_m, d) for d in reversed(reached)]
             if policy.is_pass_by_told and _has_passed(presence, id_, ping, index, policy):
                 told.append(_transition(ping, id_, TransitionKind.PASS_BY, away_m))
         remembered = tuple(sorted((*kept, *reached)))
@@ -45,8 +44,10 @@ def _is_inside(presence: Presence, id_: str) -> bool:
     return any(stay.geofence_id == id_ for stay in presence.stays)
 
 
-def _transition(ping: Ping, id_: str, kind: TransitionKind, away_m: float) -> Transition:
-    return Transition(ping.user_id, id_, kind, ping.at_ms, distance_m=away_m, accuracy_m=ping.accuracy_m)
+def _transition(ping: Ping, id_: str, kind: TransitionKind, away_m: float, nearby_m: int | None = None) -> Transition:
+    return Transition(
+        ping.user_id, id_, kind, ping.at_ms, distance_m=away_m, accuracy_m=ping.accuracy_m, nearby_m=nearby_m
+    )
 
 
 def _has_passed(presence: Presence, id_: str, ping: Ping, index: GeofenceIndex, policy: Policy) -> bool:

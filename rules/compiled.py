@@ -37,11 +37,13 @@ class CompiledOffer:
         if self.kind is TransitionKind.DWELL:
             return transition.dwell_s == self.offer.trigger.dwell_s
         if self.kind is TransitionKind.NEARBY:
-            return (transition.distance_m or 0.0) <= (self.offer.trigger.nearby_m or 0)
+            return transition.nearby_m == self.offer.trigger.nearby_m
         return True
 
     def is_behind(self, transition: Transition) -> bool:
-        """Whether a dwell is past this offer's threshold, which had its own transition before."""
+        """Whether a dwell or a nearby is past this offer's threshold, which had its own transition before."""
+        if self.kind is TransitionKind.NEARBY and transition.nearby_m is not None:
+            return transition.nearby_m < (self.offer.trigger.nearby_m or 0)
         return self.kind is TransitionKind.DWELL and (transition.dwell_s or 0) > (self.offer.trigger.dwell_s or 0)
 
     @cached_property

@@ -168,7 +168,7 @@ def _batches(pings: Iterable[Ping], order: Order) -> Iterator[list[Ping]]:
 
 def _write_events(path: Path, transitions: list[Transition]) -> None:
     def place(t: Transition) -> tuple[int, str, int, str, int]:
-        return t.at_ms, t.user_id, _KIND_ORDER.get(t.kind, 2), t.geofence_id, t.dwell_s or 0
+        return t.at_ms, t.user_id, _KIND_ORDER.get(t.kind, 2), t.geofence_id, t.dwell_s or t.nearby_m or 0
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

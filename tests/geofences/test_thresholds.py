@@ -59,6 +59,17 @@ def test_nearby_is_told_once_until_the_user_was_farther_than_half_as_much_again(
     assert walk.go(ping(160, -151), ping(180, -99)) == ["nearby s"]
 
 
+def test_each_distance_of_a_nearby_is_told_by_itself_the_farthest_first() -> None:
+    policy = dataclasses.replace(DEFAULT, nearby_m=(100, 50))
+    walk = Walk(index_of(square("s")).watching({"s": 150}), policy)
+    assert walk.go(ping(0, -90), ping(20, -40)) == ["nearby s", "nearby s"]
+    assert [(t.nearby_m, round(t.distance_m or 0)) for t in walk.told] == [(100, 90), (50, 40)]
+    assert walk.go(ping(40, -80), ping(60, -45)) == ["nearby s"]
+    assert walk.told[-1].nearby_m == 50, "the user was never beyond 150 m"
+    assert walk.go(ping(80, -160), ping(100, -30)) == ["nearby s", "nearby s"]
+    assert [t.nearby_m for t in walk.told[-2:]] == [100, 50]
+
+
 def test_a_shopper_who_leaves_the_store_is_not_told_to_be_near_it() -> None:
     policy = dataclasses.replace(DEFAULT, nearby_m=(100,))
     walk = Walk(index_of(square("s")).watching({"s": 150}), policy)

@@ -186,6 +186,14 @@ def test_what_was_almost_reached_is_only_explained(
     assert refusing(only(decide(offer(**fields), **situation, explain=True))) == expected
 
 
+def test_a_nearer_distance_does_not_wake_the_offer_of_a_farther_one_again() -> None:
+    """Each distance of a nearby has its own transition, once until the user was well away."""
+    far = offer(trigger={"type": "nearby", "nearby_m": 500})
+    near = transition("nearby", distance_m=180.0, nearby_m=200)
+    assert decide(far, what=near, explain=True).candidates == decide(far, what=near).candidates == ()
+    assert decide(far, what=transition("nearby", distance_m=180.0, nearby_m=500)).ranked
+
+
 def test_a_longer_dwell_does_not_wake_the_offer_of_a_shorter_one_again() -> None:
     """Each dwell threshold has its own transition, once per visit."""
     short = offer(trigger={"type": "dwell", "dwell_s": 60})

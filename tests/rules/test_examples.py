@@ -28,6 +28,7 @@ class Happening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str = ""
     by_timer: bool = False
     distance_m: float | None = None
+    nearby_m: int | None = None
     dwell_s: int | None = None
 
 
@@ -119,6 +120,7 @@ def decided(example: Example, case: Case) -> Decision:
         entered_at_ms=then_ms,
         dwell_s=happens.dwell_s,
         distance_m=happens.distance_m,
+        nearby_m=happens.nearby_m,
     )
     ping: Ping | None = None if happens.by_timer else fix(now_ms)
     rulebook = Rulebook.build([offer], {"shop": shop}, DEFAULT_POLICY)
