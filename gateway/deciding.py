@@ -110,11 +110,7 @@ async def claim(store: Store, decisions: list[Decision], now_ms: int) -> dict[st
 
     Held-out candidates are claimed as ghosts, on shadow counters, and never reach the outbox.
     """
-    contests = [
-        (decision, contest)
-        for decision in decisions
-        for contest in (*decision.contests, *((ghost,) for ghost in decision.ghosts))
-    ]
+    contests = [(decision, contest) for decision in decisions for contest in decision.contests]
     results = await store.claims.claim_many([claim_request(*contest, now_ms) for contest in contests])
     claims: dict[str, list[Claimed]] = {}
     for (decision, contest), result in zip(contests, results, strict=True):
@@ -165,8 +161,7 @@ def _claim_candidate(decision: Decision, candidate: Candidate, now_ms: int) -> C
         brand=candidate.brand,
         limits=candidate.limits,
         entry=job.encode(),
-        transactional=candidate.transactional,
-        held_out=candidate.held_out,
+        kind=candidate.kind,
         variant=candidate.variant,
         budgets=budgets_of(
             candidate.offer_id,

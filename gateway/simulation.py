@@ -1,7 +1,8 @@
 """What would happen: a walk through the real engine and the real rules, with nothing written and nothing sent.
 
 Explain, the walk simulator and the backtest share it with the ping path's own parts, so that they cannot disagree.
-The claim is played by its pure twin, ``rules.pressure``, on the shopper's past pushes and those of the walk itself.
+The claim is played by its pure twin, ``rules.pressure``, on the shopper's past pushes and those of the walk itself,
+ghosts of a held-out user included.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from gateway.deciding import Moved, push_id, waking
 from gateway.deferring import is_same_visit
 from geofences.model import Ignored, Ping, Transition
 from geofences.transitions import Presence, Step, next_due_ms
+from rules import pressure
 from rules.evaluate import evaluate
-from rules.model import Candidate, Deferred, Gate, PastPush, Shopper, Verdict
+from rules.model import Candidate, Deferred, Gate, PastPush, PushKind, Shopper, Verdict
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,7 +117,9 @@ class Walk:
         )
         self._deferred += decision.deferred
         verdicts: dict[int, Verdict] = {}
-        winners = [winner for contest in decision.contests if (winner := self._claimed(contest, moment, verdicts))]
+        winners = [
+            winner for contest in decision.contests if (winner := self._claimed(contest, moment.at_ms, verdicts))
+        ]
         candidates = tuple(
             msgspec.structs.replace(candidate, verdicts=(*candidate.verdicts, verdicts[id(candidate)]))
             if id(candidate) in verdicts
@@ -123,29 +127,42 @@ class Walk:
             for candidate in decision.candidates
         )
         return msgspec.structs.replace(
-            moment, candidates=candidates, pushes=tuple(winner.offer_id for winner in winners)
+            moment,
+            candidates=candidates,
+            pushes=tuple(winner.offer_id for winner in winners if winner.kind is not PushKind.GHOST),
         )
 
-    def _claimed(
-        self, contest: tuple[Candidate, ...], moment: Moment, verdicts: dict[int, Verdict]
-    ) -> Candidate | None:
-        """Play the claim: ``evaluate`` left out what past pushes forbid, so only budgets can refuse the first."""
+    def _claimed(self, contest: tuple[Candidate, ...], at_ms: int, verdicts: dict[int, Verdict]) -> Candidate | None:
+        """Play the claim of one contest: the first candidate that neither past pushes nor budgets refuse."""
         for candidate in contest:
-            rule = self._budgets.refusal(candidate, moment.at_ms) if self._budgets else None
-            if rule is not None:
-                verdicts[id(candidate)] = Verdict(gate=Gate.CLAIM, passed=False, rule=rule)
-                continue
-            verdicts[id(candidate)] = Verdict(gate=Gate.CLAIM, passed=True)
-            if self._budgets:
-                self._budgets.take(candidate, moment.at_ms)
-            if not candidate.transactional:
-                past = PastPush(
-                    moment.at_ms,
-                    push_id(self._shopper.user_id, candidate),
-                    candidate.offer_id,
-                    candidate.geofence_id,
-                    candidate.brand,
-                )
-                self._shopper = msgspec.structs.replace(self._shopper, history=(*self._shopper.history, past))
-            return candidate
+            verdict = self._refusal(candidate, at_ms) or Verdict(gate=Gate.CLAIM, passed=True)
+            verdicts[id(candidate)] = verdict
+            if verdict.passed:
+                self._remember(candidate, at_ms)
+                return candidate
         return None
+
+    def _refusal(self, candidate: Candidate, at_ms: int) -> Verdict | None:
+        """What the claim would say against it; ``evaluate`` did not yet know of what this moment claimed before."""
+        history = self._shopper.history
+        if any(past.push_id == push_id(self._shopper.user_id, candidate) for past in history):
+            return Verdict(gate=Gate.CLAIM, passed=False, rule="already_claimed")
+        refused = pressure.verdict(candidate.limits, history, candidate.kind, at_ms)
+        if refused is None and self._budgets and candidate.kind is not PushKind.GHOST:
+            rule = self._budgets.refusal(candidate, at_ms)
+            return None if rule is None else Verdict(gate=Gate.CLAIM, passed=False, rule=rule)
+        return refused
+
+    def _remember(self, candidate: Candidate, at_ms: int) -> None:
+        """Let it count from now on, and spend what it takes."""
+        if self._budgets and candidate.kind is not PushKind.GHOST:
+            self._budgets.take(candidate, at_ms)
+        past = PastPush(
+            at_ms,
+            push_id(self._shopper.user_id, candidate),
+            candidate.offer_id,
+            candidate.geofence_id,
+            candidate.brand,
+            candidate.kind,
+        )
+        self._shopper = msgspec.structs.replace(self._shopper, history=(*self._shopper.history, past))

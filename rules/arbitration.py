@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rules import pressure
 from rules.candidacy import Candidacy
 from rules.message import compose, pick_locale, too_long
-from rules.model import Gate, Verdict
-from rules.pressure import counted, refusal
+from rules.model import Gate, Verdict, push_kind
 from rules.template import TemplateFault
-from rules.words import span
 
 MAX_RANKED = 3
 """Candidates of one decision that are rendered and offered to the claim: the winner and two runners-up."""
@@ -18,17 +17,14 @@ MAX_RANKED = 3
 def look_at_pressure(candidacy: Candidacy) -> None:
     """The claim's refusal in advance, where the past that we know forbids it."""
     situation = candidacy.occasion.situation
-    history = situation.shadow if candidacy.held_out else situation.shopper.history
+    history = situation.shopper.history
     if not history:
         return
     candidacy.set_limits()
-    refused = refusal(candidacy.limits, history)
+    kind = push_kind(held_out=candidacy.held_out, transactional=candidacy.offer.offer.transactional)
+    refused = pressure.verdict(candidacy.limits, history, kind, situation.at_ms)
     if refused is not None:
-        limit, free_at_ms = refused
-        words = "" if free_at_ms is None else f"in {span((free_at_ms - situation.at_ms) / 1000)}"
-        candidacy.record(
-            Verdict(Gate.CLAIM, False, limit.name, counted(limit, history), f"below {limit.max_pushes}", words)
-        )
+        candidacy.record(refused)
 
 
 def _worth(candidacy: Candidacy) -> tuple[bool, int, float, float, int, str]:

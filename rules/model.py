@@ -6,7 +6,7 @@ Everything here is an immutable value. Instants are UTC epoch milliseconds named
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Literal
 
 import msgspec
@@ -49,6 +49,20 @@ class Consent(msgspec.Struct, frozen=True):
     profiling: bool = False
 
 
+class PushKind(IntEnum):
+    """What a push counts towards, as ``rules.pressure`` says."""
+
+    PUSH = 0
+    TRANSACTIONAL = 1
+    GHOST = 2
+    """One that a held-out user would have got."""
+
+
+def push_kind(*, held_out: bool, transactional: bool) -> PushKind:
+    """What a push is to the claim: of a held-out user a ghost, whatever else it is."""
+    return PushKind.GHOST if held_out else PushKind.TRANSACTIONAL if transactional else PushKind.PUSH
+
+
 class PastPush(msgspec.Struct, frozen=True, array_like=True):
     """A push the user was claimed for: all that cooldowns and caps are counted from."""
 
@@ -57,6 +71,7 @@ class PastPush(msgspec.Struct, frozen=True, array_like=True):
     offer_id: str
     geofence_id: str
     brand: str = ""
+    kind: PushKind = PushKind.PUSH
 
 
 class Shopper(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +88,6 @@ class Shopper(msgspec.Struct, frozen=True, kw_only=True):
     events: Mapping[str, Any] = {}
     visits: Mapping[str, Any] = {}
     history: tuple[PastPush, ...] = ()
-    ghosts: tuple[PastPush, ...] = ()
-    """Pushes that a held-out user would have got: their shadow of ``history``, oldest first."""
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -156,6 +169,11 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
         """The first gate that refused, or None."""
         return next((v.gate for v in self.verdicts if not v.passed), None)
 
+    @property
+    def kind(self) -> PushKind:
+        """What it counts towards, once claimed."""
+        return push_kind(held_out=self.held_out, transactional=self.transactional)
+
 
 class Deferred(msgspec.Struct, frozen=True):
     """An offer to be decided again at ``due_ms``: call ``evaluate`` with the same transition and ``only=offer_id``.
@@ -185,10 +203,14 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def contests(self) -> tuple[tuple[Candidate, ...], ...]:
-        """What to claim apart: every transactional offer for itself, then the others, of whom one may win."""
+        """What to claim apart: ghosts and transactional offers each for itself, then the others, of whom one may win.
+
+        Ghosts come first: what a held-out user gets instead must not refuse what he would have got.
+        """
         ranked = self.ranked
         competing = tuple(c for c in ranked if not c.transactional)
-        return (*((c,) for c in ranked if c.transactional), *((competing,) if competing else ()))
+        apart = (*self.ghosts, *(c for c in ranked if c.transactional))
+        return (*((c,) for c in apart), *((competing,) if competing else ()))
 
     @property
     def ghosts(self) -> tuple[Candidate, ...]:

@@ -15,7 +15,7 @@ from rules.audience import Facts
 from rules.behaviour import event_view, events_of, visit_number, visit_total
 from rules.compiled import CompiledOffer
 from rules.message import CODE_PLACEHOLDER
-from rules.model import PastPush, Shopper
+from rules.model import Shopper
 from rules.policy import BrandPolicy
 from rules.schedule import DAY_NUMBERS, Wall, wall_at, zone_named
 from rules.stores import Store, zone_around
@@ -78,11 +78,6 @@ class Situation:
         if shopper.time_zone:
             user["time_zone"] = shopper.time_zone
         return user
-
-    @cached_property
-    def shadow(self) -> tuple[PastPush, ...]:
-        """The history a held-out user would have by now."""
-        return tuple(sorted((*self.shopper.history, *self.shopper.ghosts), key=lambda past: past.at_ms))
 
 
 class Occasion:

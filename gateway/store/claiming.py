@@ -13,7 +13,7 @@ import msgspec
 from gateway.store import keys
 from gateway.store.budgets import Budget
 from gateway.store.connection import Arg
-from rules.model import Limit, PastPush
+from rules.model import Limit, PastPush, PushKind
 
 MAX_PAST_PUSHES: Final = 500
 """Past pushes kept per user: at two a day, more than half a year."""
@@ -21,7 +21,6 @@ HORIZON_MS: Final = 400 * 86_400_000
 """How long a past push is kept: a yearly limit and a margin."""
 LACKING: Final = -2
 """In the place of a winner: leases must be filled first."""
-_PUSH, _TRANSACTIONAL, _GHOST = 0, 1, 2
 _FIELDS: Final = {"any": 0, "offer": 3, "store": 4, "brand": 5}
 
 Source = Budget | str
@@ -31,8 +30,7 @@ Source = Budget | str
 class ClaimCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """One offer that would be pushed. ``entry`` is its outbox entry, which the script does not read.
 
-    A transactional push counts towards no limit but its own offer's. A held-out one is claimed as a ghost: it is
-    counted against shadow limits, together with the real pushes, takes no budget, and never reaches the outbox.
+    What counts towards its limits says ``rules.pressure``. A ghost takes no budget and never reaches the outbox.
     ``code_pool`` names the pool to draw a code from, which replaces ``rules.message.CODE_PLACEHOLDER`` in the entry.
     """
 
@@ -42,8 +40,7 @@ class ClaimCandidate(msgspec.Struct, frozen=True, kw_only=True):
     brand: str
     limits: tuple[Limit, ...]
     entry: bytes
-    transactional: bool = False
-    held_out: bool = False
+    kind: PushKind = PushKind.PUSH
     variant: str = ""
     budgets: tuple[Budget, ...] = ()
     code_pool: str | None = None
@@ -119,7 +116,6 @@ class ScriptCall:
         return list(self._sources.values())[index - self._first_lease]
 
     def _candidate(self, candidate: ClaimCandidate) -> tuple[object, ...]:
-        kind = _GHOST if candidate.held_out else _TRANSACTIONAL if candidate.transactional else _PUSH
         limits = [
             (limit.name, _FIELDS[limit.field], limit.value, limit.since_ms, limit.max_pushes, limit.window_ms)
             for limit in candidate.limits
@@ -134,7 +130,7 @@ class ScriptCall:
             candidate.offer_id,
             candidate.geofence_id,
             candidate.brand,
-            kind,
+            candidate.kind,
             candidate.variant,
             limits,
             budgets,
@@ -152,16 +148,13 @@ def history_of(stored: bytes | None) -> list[StoredPush]:
 
 
 def past_pushes(stored: bytes | None) -> tuple[PastPush, ...]:
-    """The pushes that count towards a user's limits, oldest first, as the rules see them."""
-    return tuple(
-        PastPush(past.at_ms, past.push_id, past.offer_id, past.geofence_id, past.brand)
-        for past in history_of(stored)
-        if past.kind == _PUSH
-    )
+    """A user's past pushes, oldest first, as the rules see them: without what each took."""
+    return () if stored is None else _past.decode(stored)
 
 
 _Answer = tuple[int, list[tuple[str, int]], list[int]]
 _history = msgspec.msgpack.Decoder(list[StoredPush])
+_past = msgspec.msgpack.Decoder(tuple[PastPush, ...])
 decode_answers = msgspec.msgpack.Decoder(list[_Answer]).decode
 _encode = msgspec.msgpack.Encoder().encode
 

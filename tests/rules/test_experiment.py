@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.experiment import BUCKETS, bucket, choose, is_within, lift, sample_ratio_p, wilson
-from rules.model import Gate, PastPush
+from rules.model import Gate, PastPush, PushKind
 from rules.policy import parse_policy
 from tests.rules.shop import NOON, decide, offer, only, shopper, transition
 
@@ -129,8 +129,8 @@ def test_a_ghost_hinders_nobody_and_is_hindered_by_its_own_shadow() -> None:
     decision = decide(held, other, who=shopper(user_id=user), what=transition(user_id=user))
     assert [c.offer_id for c in decision.ranked] == ["b"]
     assert [c.offer_id for c in decision.ghosts] == ["a"]
-    shadow = (PastPush(NOON - 86_400_000 * 2, "g", "a", "elsewhere"),)
-    decision = decide(held, other, who=shopper(user_id=user, ghosts=shadow))
+    shadow = (PastPush(NOON - 86_400_000 * 2, "g", "a", "elsewhere", kind=PushKind.GHOST),)
+    decision = decide(held, other, who=shopper(user_id=user, history=shadow))
     assert [c.refused_by for c in decision.candidates] == [Gate.CLAIM, None]
     weaker = offer(id="a", priority=-9, experiment={"holdout_ratio": 0.9})
     decision = decide(weaker, other, who=shopper(user_id=user))

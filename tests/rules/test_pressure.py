@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.compiled import CompiledOffer
-from rules.model import Limit, PastPush
+from rules.model import Limit, PastPush, PushKind
 from rules.policy import parse_policy
 from rules.pressure import refusal
 from rules.schedule import zone_named
@@ -108,6 +108,21 @@ def test_a_calendar_day_is_the_users_even_when_clocks_change() -> None:
     assert limit.since_ms + 1 == at("2026-10-25 00:00") == evening - round(24.5 * HOUR_MS)
     (limit,) = compiled.limits("shop", evening, zone_named("America/New_York"))
     assert limit.since_ms + 1 == at("2026-10-25 00:00", zone_named("America/New_York"))
+
+
+@pytest.mark.parametrize("field", ["any", "offer", "store", "brand"])
+@pytest.mark.parametrize("kind", PushKind)
+@pytest.mark.parametrize("before", PushKind)
+def test_what_a_push_counts_towards(before: PushKind, kind: PushKind, field: Any) -> None:
+    """A push towards all; a transactional one towards its own offer; a ghost towards ghosts."""
+    earlier = PastPush(NOON - 1, "p", "o", "g", "b", before)
+    limit = Limit("cap", field, {"any": "", "offer": "o", "store": "g", "brand": "b"}[field], NOON - 2, 1)
+    counts = {
+        PushKind.PUSH: True,
+        PushKind.TRANSACTIONAL: field == "offer",
+        PushKind.GHOST: kind is PushKind.GHOST,
+    }
+    assert (refusal([limit], [earlier], kind) is not None) is counts[before]
 
 
 @given(

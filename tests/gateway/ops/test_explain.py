@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.store.claims import ClaimCandidate, ClaimRequest
+from rules.model import PushKind
 from tests.gateway.conftest import Http
 from tests.gateway.ops.test_geofences import OFFER, circle
 
@@ -120,3 +122,23 @@ async def test_a_walk_that_cannot_be_walked_is_pointed_at(http: Http, facts: dic
     status, told = await http.call("POST", "/v1/explain", {"user_id": "u1", **facts})
     assert status == 422, told
     assert pointer in str(told)
+
+
+async def test_a_stored_transactional_push_is_foreseen_to_hold_its_own_offer_back(http: Http) -> None:
+    """The cooldown that the claim would keep is told of, and offers that compete go out all the same."""
+    ready = OFFER | {"id": "ready", "transactional": True, "cooldowns": {"user_offer_s": 3600}}
+    await http.call("PUT", "/v1/offers/ready", ready)
+    await http.call("PUT", "/v1/users/u1", CONSENT)
+    sent = ClaimCandidate(
+        push_id="p1", offer_id="ready", geofence_id="elsewhere", brand="", limits=(), entry=b"",
+        kind=PushKind.TRANSACTIONAL,
+    )  # fmt: skip
+    request = ClaimRequest(user_id="u1", at_ms=NOON_MS - 60_000, candidates=(sent,))
+    assert (await http.gateway.context.store.claims.claim(request)).winner == 0
+    question = walk()
+    del question["user"]
+    _, told = await http.call("POST", "/v1/explain", question)
+    assert [m["pushes"] for m in told["moments"] if m.get("pushes")] == [["o1"]]
+    (held,) = [c for c in candidates(told) if c["offer_id"] == "ready"]
+    (refusal,) = [v for v in held["verdicts"] if not v["passed"]]
+    assert (refusal["gate"], refusal["rule"], refusal["actual"]) == ("claim", "user_offer", 1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from itertools import pairwise
 
 from gateway.store import Store
 from gateway.store.claims import ClaimCandidate, ClaimRequest, past_pushes
 from gateway.store.keys import partition_of, pushes
-from rules.model import Limit
+from rules.model import Limit, PushKind
 from rules.pressure import refusal
 from tests.gateway.store.conftest import PARTITIONS
 
@@ -21,9 +22,17 @@ def gap(at_ms: int, hours: int = 2) -> Limit:
     return Limit("min_gap", "any", "", at_ms - hours * HOUR, 1, hours * HOUR)
 
 
-def candidate(push_id: str, limits: tuple[Limit, ...] = (), offer_id: str = "lunch", **more: bool) -> ClaimCandidate:
+def candidate(
+    push_id: str, limits: tuple[Limit, ...] = (), offer_id: str = "lunch", kind: PushKind = PushKind.PUSH
+) -> ClaimCandidate:
     return ClaimCandidate(
-        push_id=push_id, offer_id=offer_id, geofence_id="s1", brand="b", limits=limits, entry=push_id.encode(), **more
+        push_id=push_id,
+        offer_id=offer_id,
+        geofence_id="s1",
+        brand="b",
+        limits=limits,
+        entry=push_id.encode(),
+        kind=kind,
     )
 
 
@@ -92,28 +101,31 @@ async def test_a_refunded_push_no_longer_counts(store: Store) -> None:
 
 async def test_a_transactional_push_counts_only_towards_its_own_offer(store: Store) -> None:
     own = Limit("user_offer", "offer", "ready", NOW - HOUR, 1, HOUR)
-    await store.claims.claim(request(candidate("a", (own,), "ready", transactional=True)))
+    await store.claims.claim(request(candidate("a", (own,), "ready", kind=PushKind.TRANSACTIONAL)))
     assert (await store.claims.claim(request(candidate("b", (gap(NOW),))))).winner == 0
-    again = await store.claims.claim(request(candidate("c", (own,), "ready", transactional=True)))
+    again = await store.claims.claim(request(candidate("c", (own,), "ready", kind=PushKind.TRANSACTIONAL)))
     assert again.refusals[0].rule == "user_offer"
 
 
 async def test_a_ghost_counts_towards_ghosts_only_and_is_never_sent(store: Store) -> None:
-    assert (await store.claims.claim(request(candidate("ghost", (gap(NOW),), held_out=True)))).winner == 0
-    assert (await store.claims.claim(request(candidate("ghost2", (gap(NOW),), held_out=True)))).winner is None
+    assert (await store.claims.claim(request(candidate("ghost", (gap(NOW),), kind=PushKind.GHOST)))).winner == 0
+    assert (await store.claims.claim(request(candidate("ghost2", (gap(NOW),), kind=PushKind.GHOST)))).winner is None
     assert (await store.claims.claim(request(candidate("real", (gap(NOW),))))).winner == 0
     assert await jobs(store) == [b"real"]
 
 
 async def test_the_script_and_its_pure_twin_agree_on_random_histories(store: Store) -> None:
-    """Whatever the history, script and rules.pressure refuse by the same limit and name the same instant."""
+    """Of pushes, transactional ones and ghosts, in any order: the same limit refuses, and names the same instant."""
     rng = random.Random(20260321)
+    seen: Counter[tuple[PushKind, bool]] = Counter()
     key = pushes(partition_of("ann", PARTITIONS), "ann")
     for attempt in range(600):
         at_ms = NOW + rng.randrange(0, 40) * HOUR
         limits = tuple(random_limit(rng, at_ms) for _ in range(rng.randrange(0, 4)))
         history = past_pushes(await store.connection.call("GET", key))
-        expected = refusal(limits, history)
+        kind = rng.choice([PushKind.PUSH, PushKind.PUSH, PushKind.TRANSACTIONAL, PushKind.GHOST])
+        expected = refusal(limits, history, kind)
+        seen[kind, expected is None] += 1
         chosen = ClaimCandidate(
             push_id=f"push-{attempt}",
             offer_id=rng.choice(["o1", "o2"]),
@@ -121,6 +133,7 @@ async def test_the_script_and_its_pure_twin_agree_on_random_histories(store: Sto
             brand=rng.choice(["", "b1"]),
             limits=limits,
             entry=b"",
+            kind=kind,
         )
         result = await store.claims.claim(request(chosen, at_ms=at_ms))
         if expected is None:
@@ -131,7 +144,8 @@ async def test_the_script_and_its_pure_twin_agree_on_random_histories(store: Sto
             assert (result.refusals[0].rule, result.refusals[0].free_at_ms) == (limit.name, free_at_ms)
         if attempt % 40 == 39:
             await store.connection.call("DEL", key)
-    assert await jobs(store)
+    assert len(seen) == 6
+    assert min(seen.values()) > 20
 
 
 async def test_a_rolling_cap_is_never_exceeded_in_any_window(store: Store) -> None:
