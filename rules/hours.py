@@ -1,6 +1,6 @@
 """The one door to OpenStreetMap opening hours: is a store open at an instant, and when does that change.
 
-Expressions follow the OSM grammar (public holidays included, where the country is known).
+Expressions follow the OSM grammar (public holidays included, where the country's are known).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from opening_hours import OpeningHours as OsmHours
-from opening_hours import State
+from opening_hours import State, UnknownCountryError  # type: ignore[attr-defined] # its stub forgets the errors
 
 from rules.schedule import WeeklyWindows, local, minute_of_week
 
@@ -54,26 +54,36 @@ class Hours:
 
 
 @lru_cache(maxsize=8192)
-def opening_hours(
-    source: str, zone: ZoneInfo, country: str | None = None, place: tuple[float, float] | None = None
-) -> Hours:
-    """The compiled expression. ``country`` (ISO 3166) or ``place`` (lat, lng) tell which days are holidays (PH, SH).
+def opening_hours(source: str, zone: ZoneInfo, country: str | None = None) -> Hours:
+    """The compiled expression. ``country`` (ISO 3166) tells which days are holidays (PH, SH).
 
-    Raises ValueError, with the column, for an expression outside the grammar.
+    The library knows the holidays of some 120 countries; elsewhere no day is one. Raises ValueError, with the column,
+    for an expression outside the grammar.
     """
     try:
-        osm = OsmHours(
-            source,
-            timezone=zone,
-            country=country,
-            coords=place,
-            auto_country=place is not None,
-            auto_timezone=False,
-            max_interval_days=HORIZON_DAYS,
-        )
+        try:
+            osm = _parsed(source, zone, country)
+        except UnknownCountryError:
+            osm = _parsed(source, zone, None)
     except Exception as error:  # noqa: BLE001 - the library's ParserError is not exported
         raise ValueError(_first_fault(str(error))) from None
     return Hours(osm, source, zone)
+
+
+def load_holidays() -> None:
+    """Let the library read its holidays, once in a process: it takes 3 to 10 ms and the interpreter's lock."""
+    opening_hours("PH off", ZoneInfo("UTC"), "FI")
+
+
+def _parsed(source: str, zone: ZoneInfo, country: str | None) -> OsmHours:
+    return OsmHours(
+        source,
+        timezone=zone,
+        country=country,
+        auto_country=False,
+        auto_timezone=False,
+        max_interval_days=HORIZON_DAYS,
+    )
 
 
 def _first_fault(text: str) -> str:

@@ -6,7 +6,7 @@ Recognised members of a geofence's properties: ``time_zone`` (IANA), ``country``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import tzfpy
 
 from geofences.model import Circle, Geofence, LatLng
+from rules.countries import country_of
 from rules.hours import Exceptions, Hours, opening_hours
 from rules.schedule import zone_named
 
 CELLS_PER_DEG: Final = 1000
-_ANY_HOLIDAY: Final = "PH off"
 
 
 class Geofences(Protocol):
@@ -46,45 +46,31 @@ class Store:
         source = properties.get("opening_hours")
         if isinstance(source, str) and source:
             try:
-                self.hours = opening_hours(source, self.zone, *self.holidays(source))
+                self.hours = opening_hours(source, self.zone, self.country(source))
             except ValueError as error:
                 self.hours_fault = str(error)
         self.exceptions = _exceptions(properties)
         known = {name: value for name, value in properties.items() if value is not None}
         self.properties = {**known, "id": geofence.id, "tags": sorted(geofence.tags)}
 
-    def holidays(self, source: str) -> tuple[str | None, tuple[float, float] | None]:
-        """How ``opening_hours`` finds the public holidays that an expression names: by country, else by place.
+    def country(self, hours: str) -> str | None:
+        """Whose public holidays the store keeps, if ``hours`` name any: by its property, else by its place.
 
         Looking a place up costs as much as the expression, so it is left out where no holiday is named.
         """
-        country = _country(self.geofence)
-        place = None if country or not _names_holidays(source) else (self.point.lat, self.point.lng)
-        return country, place
-
-
-def load_holidays(geofences: Iterable[Geofence], own_hours: Iterable[str]) -> None:
-    """Have at hand what tells holidays from other days, if the hours of geofences or of offers ask: no decision waits.
-
-    The library loads it once in a process, and holds the interpreter's lock meanwhile: some 10 ms where stores name
-    their country; 0.2 s, and 100 MB, where their place has to tell it. Anything else of a store takes 0.1 ms at most.
-    """
-    of_offers = next(filter(_names_holidays, own_hours), "")
-    asking: dict[bool, Geofence] = {}
-    for geofence in geofences:
-        hours = of_offers or geofence.properties.get("opening_hours")
-        if isinstance(hours, str) and _names_holidays(hours):
-            asking.setdefault(_country(geofence) is None, geofence)
-            if len(asking) == 2:
-                break
-    for geofence in asking.values():
-        store = Store(geofence)
-        opening_hours(_ANY_HOLIDAY, store.zone, *store.holidays(_ANY_HOLIDAY))
+        if "PH" not in hours and "SH" not in hours:
+            return None
+        return _country(self.geofence) or country_at(self.point)
 
 
 def zone_at(lat: float, lng: float) -> ZoneInfo:
     """The time zone of a place; UTC at sea."""
     return zone_named(tzfpy.get_tz(lng, lat) or "UTC")
+
+
+def country_at(point: LatLng) -> str | None:
+    """The country of a place (ISO 3166), by its time zone; None at sea."""
+    return country_of(tzfpy.get_tz(point.lng, point.lat))
 
 
 def zone_around(lat: float, lng: float) -> ZoneInfo:
@@ -104,10 +90,6 @@ def _zone_of_cell(row: int, column: int) -> ZoneInfo:
 def _country(geofence: Geofence) -> str | None:
     code = geofence.properties.get("country")
     return code.upper() if isinstance(code, str) and len(code) == 2 else None
-
-
-def _names_holidays(hours: str) -> bool:
-    return "PH" in hours or "SH" in hours
 
 
 def _point(geofence: Geofence) -> LatLng:

@@ -21,10 +21,10 @@ from geofences.policy import NEARBY_REARM
 from geofences.storefield import StoreField
 from geofences.transitions import Policy
 from geofences.visits import VisitSettings
+from rules.hours import load_holidays
 from rules.offers import Offer, decode_offer
 from rules.policy import BrandPolicy, parse_policy
 from rules.rulebook import Rulebook
-from rules.stores import load_holidays
 
 BRAND_POLICY_ID = "brand"
 """The one document of kind POLICY."""
@@ -39,6 +39,7 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     brand = next((parse_policy(d.body) for d in changes.documents if d.kind is Kind.POLICY), None)
     gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
     if before is None or changes.is_complete:
+        load_holidays()
         before, index = None, GeofenceIndex.build(geofences)
         rulebook = Rulebook.build(offers, index, brand or BrandPolicy())
     else:
@@ -53,9 +54,6 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     if halos_m != (before.halos_m if before else {}):
         index = index.watching(halos_m)
     stores = _stores(before, index, rulebook, geofences, gone[Kind.GEOFENCE])
-    live_hours = [offer.opening_hours for offer in rulebook if offer.is_live]
-    if live_hours:
-        load_holidays((geofence for geofence, _ in geofences) if before and not offers else index, live_hours)
     return Snapshot(changes.version, index, rulebook, policy, halos_m, stores, _visits(rulebook))
 
 

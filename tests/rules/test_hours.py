@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from importlib import resources
 
 import pytest
+import tzfpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Polygon
 
 from geofences.geodesy import distance_m
 from geofences.model import Circle, Geofence, LatLng
+from rules.countries import country_of
 from rules.hours import Exceptions, opening_hours
 from rules.schedule import local
 from rules.stores import Store, zone_around, zone_at
@@ -101,6 +104,24 @@ def test_holidays_are_those_of_the_place() -> None:
         hours = Store(place).hours
         assert hours is not None
         assert hours.is_open(at("2027-12-06 15:00")) is is_open
+
+
+def test_hours_hold_in_countries_whose_holidays_nobody_lists() -> None:
+    """India's are not in the library: its shops keep their hours all the same, by property and by place."""
+    delhi = Circle(LatLng(28.6139, 77.209), 50.0)
+    for country in ({}, {"country": "IN"}, {"country": "XX"}):
+        store = Store(Geofence("d", delhi, properties={"opening_hours": "Mo-Su 10:00-20:00; PH off", **country}))
+        assert store.hours is not None, store.hours_fault
+        assert store.hours.is_open(at("2026-01-26 12:00"))
+
+
+def test_every_zone_of_a_place_has_the_country_of_the_time_zone_database() -> None:
+    """Whichever zones tzfpy names, but for those at sea."""
+    table = resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
+    countries = {zone: country for country, _place, zone, *_comment in rows}
+    named = [zone for zone in tzfpy.timezonenames() if not zone.startswith("Etc/")]
+    assert {zone: country_of(zone) for zone in named} == {zone: countries[zone] for zone in named}
 
 
 def test_exceptions_replace_a_date() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-import pytest
 
 from gateway.catalog.compiling import BRAND_POLICY_ID, compile_changes, with_offers
 from gateway.catalog.snapshot import Snapshot
@@ -79,23 +78,7 @@ def test_a_policy_that_was_removed_gives_way_to_the_defaults() -> None:
     assert second.rulebook.policy.quiet_hours.enabled
 
 
-@pytest.mark.parametrize(
-    ("hours", "offered", "expressions"),
-    [
-        ("Mo-Fr 09:00-18:00; PH off", {}, 2),
-        ("Mo-Fr 09:00-18:00", {}, 0),
-        ("Mo-Fr 09:00-18:00", {"opening_hours": "Mo-Fr 10:00-12:00; PH off"}, 2),
-        ("Mo-Fr 09:00-18:00; PH off", {"status": "draft"}, 0),
-    ],
-)
-def test_what_tells_holidays_is_at_hand_before_anything_is_decided(
-    hours: str, offered: dict[str, object], expressions: int
-) -> None:
-    """Where a live offer can come to ask for it; one of many stores, with its own expression, loads it for all."""
+def test_holidays_are_at_hand_before_anything_is_decided() -> None:
     opening_hours.cache_clear()
-    stores = [geofence(f"s{number}", opening_hours=hours) for number in range(20)]
-    first = compile_changes(None, changes(1, *stores, offers(**offered)), Policy.DEFAULT)
-    assert opening_hours.cache_info().currsize == expressions
-    opening_hours.cache_clear()
-    compile_changes(first, changes(2, geofence("new", 2, opening_hours=hours)), Policy.DEFAULT)
-    assert opening_hours.cache_info().currsize == expressions
+    compile_changes(None, changes(1), Policy.DEFAULT)
+    assert opening_hours.cache_info().currsize == 1
