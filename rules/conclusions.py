@@ -1,8 +1,8 @@
 """What may be concluded from an offer's counters: rates with intervals, lift over ghosts, and a winner if there is one.
 
-A rate is of deliveries. Lift compares those claimed with held-out users who would have been (ghosts), whatever was
-delivered or opened, so that nobody is chosen by what he did. Groups of fewer than ten are suppressed: their rates
-would tell on people.
+A rate is of deliveries. Lift compares who bought of those claimed with who bought of the held-out users who would have
+been (ghosts), whatever was delivered or opened, so that nobody is chosen by what he did. Groups of fewer than ten are
+suppressed: their rates would tell on people.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ SRM_ALARM_P = 0.001
 """A split this unlikely means that assignment or counting is broken (Fabijan et al. 2019)."""
 
 Counts = Mapping[str, int]
-"""Counters by what was counted: ``claimed``, ``delivered``, ``opened``, ``converted``, ``held_out`` and the rest."""
+"""Counters by what was counted: ``claimed``, ``delivered``, ``opened``, ``converted``, ``held_out`` and the rest.
+Money is in hundredths."""
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -33,14 +34,17 @@ class Rates(msgspec.Struct, frozen=True):
 class Conclusions(msgspec.Struct, frozen=True, kw_only=True):
     """What the figures of some days allow to say.
 
-    ``lift`` is the conversion of treated users minus that of ghosts (Newcombe's interval). ``sample_ratio_p`` is how
-    likely the split over variants is by chance; ``alarms`` lists what forbids reading results off. ``winner`` is
-    named only past the planned sample, and only where the best variant beats the second beyond its interval.
+    ``lift`` is the share of claimed pushes that a purchase followed minus that of ghosts (Newcombe's interval).
+    ``added_revenue`` is what was spent after the pushes beyond what was spent after as many ghosts: an estimate, to be
+    believed as far as the lift is. ``sample_ratio_p`` is how likely the split over variants is by chance; ``alarms``
+    lists what forbids reading results off. ``winner`` is named only past the planned sample, and only where the best
+    variant beats the second beyond its interval.
     """
 
     rates: Rates
     variants: Mapping[str, Rates]
     lift: Interval | None
+    added_revenue: float | None
     sample_ratio_p: float | None
     alarms: tuple[str, ...]
     winner: str | None
@@ -58,6 +62,7 @@ def conclude(total: Counts, by_variant: Mapping[str, Counts], experiment: Experi
         rates=_rates(total),
         variants={name: _rates(counts) for name, counts in arms.items()},
         lift=_lift(total),
+        added_revenue=_added_revenue(total),
         sample_ratio_p=ratio_p,
         alarms=alarms,
         winner=_winner(arms, experiment.planned_sample) if experiment and not alarms else None,
@@ -74,12 +79,24 @@ def _rates(counts: Counts) -> Rates:
 
 
 def _lift(counts: Counts) -> Interval | None:
-    treated, ghosts = counts.get("claimed", 0), counts.get("held_out", 0)
+    treated, ghosts = _arms(counts)
     if min(treated, ghosts) < SMALLEST_GROUP:
         return None
-    bought = min(counts.get("converted", 0), treated)
-    bought_anyway = min(counts.get("held_out_converted", 0), ghosts)
+    bought = min(counts.get("purchased", 0), treated)
+    bought_anyway = min(counts.get("held_out_purchased", 0), ghosts)
     return lift((bought, treated), (bought_anyway, ghosts))
+
+
+def _added_revenue(counts: Counts) -> float | None:
+    treated, ghosts = _arms(counts)
+    if min(treated, ghosts) < SMALLEST_GROUP:
+        return None
+    expected_cents = counts.get("held_out_spent_cents", 0) * treated / ghosts
+    return round(counts.get("spent_cents", 0) - expected_cents) / 100
+
+
+def _arms(counts: Counts) -> tuple[int, int]:
+    return counts.get("claimed", 0), counts.get("held_out", 0)
 
 
 def _winner(arms: Mapping[str, Counts], planned: int) -> str | None:

@@ -1,7 +1,8 @@
 """POST /v1/events: what shoppers do, and what became of their pushes.
 
 Behaviour goes into the profile within the same second, so that the next ping's audience sees it. Outcomes are counted
-per offer, variant, store and day, each once by push id. One bad event never loses the good ones.
+per offer, variant, store and day, each once by push id, and become behaviour too; purchases count for the pushes, and
+the withheld ones, of the week before. One bad event never loses the good ones.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gateway.errors import BadRequest, Forbidden, InvalidDocument, TooLarge
 from gateway.ingest.decode import NDJSON_TYPES, Rejected
 from gateway.store import Store
 from gateway.store.behaviour import Event, Recorded
+from gateway.store.outcomes import PushFacts
 from gateway.web.auth import IDENTITY, Identity
 from gateway.web.bodies import read_body
 from gateway.web.context import CONTEXT
@@ -28,6 +30,8 @@ from gateway.web.permissions import Permission
 
 OUTCOMES: Final = frozenset({"opened", "dismissed", "converted", "opted_out"})
 """Names that tell of a push; they need its ``push_id``."""
+PURCHASE: Final = "purchase"
+"""The behaviour by which those who got a push are compared with those who were held out."""
 MAX_EVENTS: Final = 1_000
 """Events of one request: each is a change of its user's profile."""
 MAX_PROPERTIES: Final = 16
@@ -70,7 +74,9 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     """Take behaviour events (``viewed``, ``cart_abandoned``, ``purchase``, any name) and outcomes of pushes.
 
     Outcomes are ``opened``, ``dismissed``, ``converted`` (with ``value`` as revenue) and ``opted_out``, with the
-    ``push_id`` that the notification carried. Behaviour is kept only of users who consented to profiling.
+    ``push_id`` that the notification carried; later audiences find ``opened:<offer id>`` among the user's events. A
+    ``purchase`` counts for each offer that the user got, or was held out of, in the week before. Behaviour is kept only
+    of users who consented to profiling.
     """
     context = request.app[CONTEXT]
     settings = context.settings
@@ -78,6 +84,9 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     told, rejected = _decoded(body, request.content_type, request[IDENTITY])
     at_ms = now_ms()
     recorded = await _record_behaviour(context.store, [(i, e) for i, e in told if e.name not in OUTCOMES], at_ms)
+    await _count_purchases(
+        context.store, [e for i, e in told if e.name == PURCHASE and recorded[i] is Recorded.RECORDED], at_ms
+    )
     for index, event in told:
         if event.name in OUTCOMES:
             recorded[index] = await _record_outcome(context.store, event, event.ts or at_ms)
@@ -175,16 +184,32 @@ async def _record_outcome(store: Store, event: EventDocument, at_ms: int) -> str
         await store.profiles.withdraw_push(event.user_id, at_ms, "push")
     if not facts.is_first:
         return Recorded.DUPLICATE
-    counted = [(event.name, 1)]
+    _count(store, facts, event.name)
     if event.name == "converted" and event.value:
-        counted.append(("revenue_cents", round(event.value * CENTS)))
-    for what, amount in counted:
-        store.statistics.count(
-            facts.claimed_at_ms,
-            facts.offer_id,
-            what,
-            geofence_id=facts.geofence_id,
-            variant=facts.variant,
-            amount=amount,
-        )
+        _count(store, facts, "revenue_cents", round(event.value * CENTS))
+    name = f"{event.name}:{facts.offer_id}"
+    await store.behaviour.record([Event(user_id=event.user_id, name=name, at_ms=at_ms, value=event.value)])
     return Recorded.RECORDED
+
+
+async def _count_purchases(store: Store, events: Sequence[EventDocument], at_ms: int) -> None:
+    """Count what was bought after pushes and after ghosts alike: opened or not, delivered or not."""
+    purchases = [(event.user_id, min(event.ts or at_ms, at_ms)) for event in events]
+    for event, followed in zip(events, await store.outcomes.record_purchases(purchases), strict=True):
+        for facts in followed:
+            arm = "held_out_" if facts.is_ghost else ""
+            if facts.is_first:
+                _count(store, facts, f"{arm}purchased")
+            if event.value:
+                _count(store, facts, f"{arm}spent_cents", round(event.value * CENTS))
+
+
+def _count(store: Store, facts: PushFacts, what: str, amount: int = 1) -> None:
+    store.statistics.count(
+        facts.claimed_at_ms,
+        facts.offer_id,
+        what,
+        geofence_id=facts.geofence_id,
+        variant=facts.variant,
+        amount=amount,
+    )

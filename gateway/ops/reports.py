@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -25,11 +26,15 @@ CENTS = 100
 GROUPS = ("day", "variant", "geofence")
 SHOWN_FROM = 10
 """Groups with fewer pushes keep to themselves what people did with them (k-anonymity)."""
-_PERSONAL = ("opened", "dismissed", "converted", "opted_out", "revenue")
+_PERSONAL = ("opened", "dismissed", "converted", "opted_out")
 
 
 class Funnel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Steps of a funnel. ``refused`` counts by gate; ``is_suppressed``: too few pushes to tell what became of them."""
+    """Steps of a funnel. ``refused`` counts by gate; ``is_suppressed``: too few pushes to tell what became of them.
+
+    ``purchased`` counts claimed pushes that a purchase followed within a week, ``spent`` is what those were worth;
+    ``held_out_purchased`` and ``held_out_spent`` are the same of pushes that were withheld from held-out users.
+    """
 
     matched: int = 0
     refused: Mapping[str, int] = {}
@@ -42,6 +47,10 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     converted: int = 0
     opted_out: int = 0
     revenue: float = 0.0
+    purchased: int = 0
+    spent: float = 0.0
+    held_out_purchased: int = 0
+    held_out_spent: float = 0.0
     is_suppressed: bool = False
 
 
@@ -106,7 +115,7 @@ async def offer_report(request: web.Request) -> web.StreamResponse:
         total=_funnel(total),
         group=group,
         rows=[Row(key=key, funnel=_funnel(counts)) for key, counts in sorted(groups.items())],
-        conclusions=conclude(_treated(total), variants, offer.experiment if offer else None),
+        conclusions=conclude(total, variants, offer.experiment if offer else None),
     )
     return json_answer(report)
 
@@ -117,7 +126,7 @@ OPERATIONS = (offer_report,)
 def _funnel(counts: Mapping[str, int]) -> Funnel:
     delivered = counts.get("delivered", 0)
     is_suppressed = 0 < delivered < SHOWN_FROM
-    personal = {what: 0 if is_suppressed else counts.get(what, 0) for what in _PERSONAL[:-1]}
+    personal = {what: 0 if is_suppressed else counts.get(what, 0) for what in _PERSONAL}
     return Funnel(
         matched=counts.get("matched", 0),
         refused=_by_reason(counts, "refused:"),
@@ -128,12 +137,17 @@ def _funnel(counts: Mapping[str, int]) -> Funnel:
         revenue=0.0 if is_suppressed else counts.get("revenue_cents", 0) / CENTS,
         is_suppressed=is_suppressed,
         **personal,
+        **_bought(counts, "claimed", ""),
+        **_bought(counts, "held_out", "held_out_"),
     )
 
 
-def _treated(counts: Mapping[str, int]) -> dict[str, int]:
-    """Without the ghosts: their purchases are not counted, so no lift may be read off."""
-    return {what: amount for what, amount in counts.items() if what != "held_out"}
+def _bought(counts: Mapping[str, int], of: str, arm: str) -> dict[str, Any]:
+    """What was bought after pushes, or after ghosts; nothing where those are too few to tell."""
+    if counts.get(of, 0) < SHOWN_FROM:
+        return {}
+    spent = counts.get(f"{arm}spent_cents", 0) / CENTS
+    return {f"{arm}purchased": counts.get(f"{arm}purchased", 0), f"{arm}spent": spent}
 
 
 def _by_reason(counts: Mapping[str, int], prefix: str) -> dict[str, int]:

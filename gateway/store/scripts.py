@@ -37,6 +37,7 @@ HOLD = _read("hold")
 BURY = _read("bury")
 REPLAY_DEAD = _read("replay_dead")
 RECORD_OUTCOME = _read("record_outcome")
+RECORD_PURCHASE = _read("record_purchase")
 PUT_TRACES = _read("put_traces")
 PUT_BEHAVIOUR = _read("put_behaviour")
 COUNT = _read("count")
@@ -69,6 +70,7 @@ SCRIPTS = (
     BURY,
     REPLAY_DEAD,
     RECORD_OUTCOME,
+    RECORD_PURCHASE,
     PUT_TRACES,
     PUT_BEHAVIOUR,
     COUNT,

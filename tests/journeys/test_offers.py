@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from gateway.clock import now_ms
 from tests.journeys.conftest import INSIDE, OUTSIDE, Journey, offer, open_shop, welcome
@@ -115,6 +116,50 @@ async def test_a_push_can_be_looked_up_and_its_outcomes_fill_the_funnel(journey:
 
     funnel = await journey.eventually(total, is_complete)
     assert (funnel["matched"], funnel["claimed"], funnel["converted"], funnel["revenue"]) == (12, 12, 1, 12.5)
+
+
+async def test_lift_compares_what_was_bought_after_pushes_and_without_them(journey: Journey) -> None:
+    """Half are held out. Everybody who got the push buys, twice, and nobody else: all of the lift, and its revenue."""
+    await open_shop(journey, experiment={"holdout_ratio": 0.5, "salt": "x"})
+    users = [f"user-{n}" for n in range(40)]
+    for number, user in enumerate(users):
+        await welcome(journey, user, token=f"{number:064x}")
+        await enter(journey, user)
+    decided = [(await journey.call("GET", f"/v1/users/{user}/decisions"))["items"][0] for user in users]
+    pushed = [user for user, decision in zip(users, decided, strict=True) if decision["push_ids"]]
+    bought = [{"user_id": user, "name": "purchase", "value": 10, "id": f"till-{n}"} for user in pushed for n in "122"]
+    answer = await journey.call("POST", "/v1/events", bought)
+    assert (answer["accepted"], answer["duplicates"]) == (2 * len(pushed), len(pushed))
+
+    async def report() -> dict[str, Any]:
+        return dict(await journey.call("GET", "/v1/reports/offers/coffee?by=variant"))
+
+    told = await journey.eventually(report, lambda told: told["total"].get("spent", 0) == 20 * len(pushed))
+    assert told["total"]["held_out"] == len(users) - len(pushed)
+    assert told["total"]["purchased"] == len(pushed)
+    assert told["conclusions"]["lift"]["estimate"] == 1.0
+    assert told["conclusions"]["added_revenue"] == 20 * len(pushed)
+
+
+async def test_the_next_step_waits_for_the_last_one_to_be_opened(journey: Journey) -> None:
+    """Drip marketing: an outcome is behaviour that the audience of another offer reads."""
+    await open_shop(journey)
+    second = offer(
+        id="step-2",
+        cooldowns={"min_gap_s": 0, "user_store_s": 0},
+        audience="events['opened:coffee'].count >= 1",
+        messages={"en": {"title": "The second cup", "body": "Come in again: the second cup is on us."}},
+    )
+    await journey.call("PUT", "/v1/offers/step-2", second)
+    await welcome(journey, "nia")
+    await enter(journey, "nia")
+    await journey.pushes(1)
+    pushed = (await journey.call("GET", "/v1/users/nia/decisions"))["items"][0]["push_ids"][0]
+    walk = {"user_id": "nia", "pings": [{"ts": now_ms(), "lat": INSIDE[0], "lon": INSIDE[1], "accuracy": 8}]}
+    before = await journey.call("POST", "/v1/explain", walk)
+    await journey.call("POST", "/v1/events", {"user_id": "nia", "name": "opened", "push_id": pushed})
+    after = await journey.call("POST", "/v1/explain", walk)
+    assert [moment.get("pushes", []) for told in (before, after) for moment in told["moments"]] == [[], ["step-2"]]
 
 
 async def test_unique_codes_are_in_the_text_and_never_twice(journey: Journey) -> None:

@@ -30,15 +30,19 @@ def test_small_groups_are_suppressed() -> None:
     found = conclude({**arm(9, 3), "held_out": 100}, {}, None)
     assert found.rates.converted is None
     assert found.lift is None
-    assert conclude({**arm(100, 3), "held_out": 9}, {}, None).lift is None
+    few = conclude({**arm(100, 3), "held_out": 9}, {}, None)
+    assert (few.lift, few.added_revenue) == (None, None)
 
 
 def test_lift_is_over_ghosts() -> None:
-    """Conversion of those claimed minus conversion of those who would have been."""
-    found = conclude({**arm(1000, 100), "held_out": 500, "held_out_converted": 25}, {}, None).lift
-    assert found is not None
-    assert found.estimate == pytest.approx(0.05)
-    assert 0 < found.low < 0.05 < found.high
+    """Who bought of those claimed minus who bought of those who would have been, and what that came to."""
+    treated = {"claimed": 1000, "purchased": 100, "spent_cents": 500_000}
+    ghosts = {"held_out": 500, "held_out_purchased": 25, "held_out_spent_cents": 100_000}
+    found = conclude(treated | ghosts, {}, None)
+    assert found.lift is not None
+    assert found.lift.estimate == pytest.approx(0.05)
+    assert 0 < found.lift.low < 0.05 < found.lift.high
+    assert found.added_revenue == 3000.0
 
 
 @pytest.mark.parametrize(
