@@ -1,6 +1,6 @@
 """The one door to OpenStreetMap opening hours: is a store open at an instant, and when does that change.
 
-Expressions follow the OSM grammar (public holidays included, where the country's are known).
+Expressions follow the OSM grammar; public holidays are those of some 120 countries.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,6 +16,12 @@ from opening_hours import OpeningHours as OsmHours
 from opening_hours import State, UnknownCountryError  # type: ignore[attr-defined] # its stub forgets the errors
 
 from rules.schedule import WeeklyWindows, local, minute_of_week
+
+_KEEP_DAYS_OF: Final = {
+    **dict.fromkeys(("BL", "GF", "GP", "MF", "MQ", "NC", "PF", "PM", "RE", "WF", "YT"), "FR"),
+    **dict.fromkeys(("AS", "GU", "MP", "UM", "VI"), "US"),
+}
+"""Territories with a code of their own that keep the days of another country."""
 
 HORIZON_DAYS = 366
 """How far the next change is looked for; farther is "never"."""
@@ -53,37 +60,35 @@ class Hours:
         return None
 
 
+@lru_cache(maxsize=1024)
+def holidays_of(country: str) -> str | None:
+    """The code under which the library keeps the public holidays of a country (ISO 3166); None of those it lacks."""
+    code = _KEEP_DAYS_OF.get(country, country)
+    try:
+        OsmHours("24/7", country=code)
+    except UnknownCountryError:
+        return None
+    return code
+
+
 @lru_cache(maxsize=8192)
 def opening_hours(source: str, zone: ZoneInfo, country: str | None = None) -> Hours:
-    """The compiled expression. ``country`` (ISO 3166) tells which days are holidays (PH, SH).
+    """The compiled expression. ``country`` (ISO 3166) tells which days are holidays, where they are known.
 
-    The library knows the holidays of some 120 countries; elsewhere no day is one. Raises ValueError, with the column,
-    for an expression outside the grammar.
+    Raises ValueError, with the column, for an expression outside the grammar.
     """
     try:
-        try:
-            osm = _parsed(source, zone, country)
-        except UnknownCountryError:
-            osm = _parsed(source, zone, None)
+        osm = OsmHours(
+            source,
+            timezone=zone,
+            country=country and holidays_of(country),
+            auto_country=False,
+            auto_timezone=False,
+            max_interval_days=HORIZON_DAYS,
+        )
     except Exception as error:  # noqa: BLE001 - the library's ParserError is not exported
         raise ValueError(_first_fault(str(error))) from None
     return Hours(osm, source, zone)
-
-
-def load_holidays() -> None:
-    """Let the library read its holidays, once in a process: it takes 3 to 10 ms and the interpreter's lock."""
-    opening_hours("PH off", ZoneInfo("UTC"), "FI")
-
-
-def _parsed(source: str, zone: ZoneInfo, country: str | None) -> OsmHours:
-    return OsmHours(
-        source,
-        timezone=zone,
-        country=country,
-        auto_country=False,
-        auto_timezone=False,
-        max_interval_days=HORIZON_DAYS,
-    )
 
 
 def _first_fault(text: str) -> str:

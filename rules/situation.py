@@ -16,9 +16,10 @@ from rules.behaviour import event_view, events_of, visit_number, visit_total
 from rules.compiled import CompiledOffer
 from rules.message import CODE_PLACEHOLDER
 from rules.model import Shopper
+from rules.places import zone_around
 from rules.policy import BrandPolicy
 from rules.schedule import DAY_NUMBERS, Wall, wall_at, zone_named
-from rules.stores import Store, zone_around
+from rules.stores import Store
 
 _DAY_NAMES = tuple(DAY_NUMBERS)
 SHOWN_FROM = 10

@@ -7,18 +7,16 @@ Recognised members of a geofence's properties: ``time_zone`` (IANA), ``country``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-import tzfpy
-
 from geofences.model import Circle, Geofence, LatLng
-from rules.countries import country_of
-from rules.hours import Exceptions, Hours, opening_hours
+from rules.hours import Exceptions, Hours, holidays_of, opening_hours
+from rules.lint import Advice
+from rules.places import country_at, zone_at
 from rules.schedule import zone_named
 
-CELLS_PER_DEG: Final = 1000
+_READ: Final = frozenset({"time_zone", "country", "opening_hours", "exceptions"})
 
 
 class Geofences(Protocol):
@@ -30,66 +28,69 @@ class Geofences(Protocol):
 
 
 class Store:
-    """A geofence as rules see it. ``hours`` is None where the store has none, or none that can be read."""
+    """A geofence as rules see it. Open data is dirty: a member that cannot be read counts as absent, and is doubted.
 
-    __slots__ = ("exceptions", "geofence", "hours", "hours_fault", "point", "properties", "radius_m", "zone")
+    ``hours`` is None where the store has none, or none that can be read.
+    """
+
+    __slots__ = ("country", "doubts", "exceptions", "geofence", "hours", "point", "properties", "radius_m", "zone")
 
     def __init__(self, geofence: Geofence) -> None:
-        """Looks up the zone (15 microseconds) and compiles the hours."""
-        properties = geofence.properties
+        """Looks up zone and country (15 microseconds each) and compiles the hours."""
+        self.doubts: list[Advice] = []
         self.geofence = geofence
         self.point = _point(geofence)
-        self.zone = _zone(properties, self.point)
+        self.zone = self._zone(geofence.properties.get("time_zone"))
+        self.country = self._country(geofence.properties.get("country"))
         self.radius_m = geofence.area_radius_m
-        self.hours: Hours | None = None
-        self.hours_fault = ""
-        source = properties.get("opening_hours")
-        if isinstance(source, str) and source:
+        self.hours = self._hours(geofence.properties.get("opening_hours"))
+        self.exceptions = self._exceptions(geofence.properties.get("exceptions"))
+        known = {name: value for name, value in geofence.properties.items() if value is not None}
+        self.properties: Mapping[str, Any] = {**known, "id": geofence.id, "tags": sorted(geofence.tags)}
+
+    def _zone(self, name: object) -> ZoneInfo:
+        if name is not None:
             try:
-                self.hours = opening_hours(source, self.zone, self.country(source))
+                return zone_named(str(name))
             except ValueError as error:
-                self.hours_fault = str(error)
-        self.exceptions = _exceptions(properties)
-        known = {name: value for name, value in properties.items() if value is not None}
-        self.properties = {**known, "id": geofence.id, "tags": sorted(geofence.tags)}
+                self._doubt("time_zone", f"{error}. The place's own is used.")
+        return zone_at(self.point.lat, self.point.lng)
 
-    def country(self, hours: str) -> str | None:
-        """Whose public holidays the store keeps, if ``hours`` name any: by its property, else by its place.
+    def _country(self, code: object) -> str | None:
+        if isinstance(code, str) and len(code) == 2 and code.isascii():
+            return code.upper()
+        if code is not None:
+            self._doubt("country", "It is no ISO 3166 code of two letters. The place's own is used.")
+        return country_at(self.point.lat, self.point.lng)
 
-        Looking a place up costs as much as the expression, so it is left out where no holiday is named.
-        """
-        if "PH" not in hours and "SH" not in hours:
+    def _hours(self, source: object) -> Hours | None:
+        if not source:
             return None
-        return _country(self.geofence) or country_at(self.point)
+        try:
+            hours = opening_hours(str(source), self.zone, self.country)
+        except ValueError as error:
+            self._doubt("opening_hours", f"{error}. The store counts as one without hours.")
+            return None
+        if "PH" in hours.source and (self.country is None or holidays_of(self.country) is None):
+            where = self.country or "a place at sea"
+            self._doubt("opening_hours", f"No public holidays are known of {where}; name the days in exceptions.")
+        return hours
+
+    def _exceptions(self, entries: Any) -> Exceptions | None:
+        try:
+            return Exceptions.of([(entry["date"], entry["hours"]) for entry in entries]) if entries else None
+        except (AttributeError, KeyError, TypeError, ValueError):
+            shape = '{"date": "2026-12-24", "hours": "10:00-13:00" or "closed"}'
+            self._doubt("exceptions", f"They are no list of {shape}. None of them holds.")
+            return None
+
+    def _doubt(self, name: str, detail: str) -> None:
+        self.doubts.append(Advice(f"/properties/{name}", name, detail))
 
 
-def zone_at(lat: float, lng: float) -> ZoneInfo:
-    """The time zone of a place; UTC at sea."""
-    return zone_named(tzfpy.get_tz(lng, lat) or "UTC")
-
-
-def country_at(point: LatLng) -> str | None:
-    """The country of a place (ISO 3166), by its time zone; None at sea."""
-    return country_of(tzfpy.get_tz(point.lng, point.lat))
-
-
-def zone_around(lat: float, lng: float) -> ZoneInfo:
-    """The time zone of a fix: that of the middle of its cell of 0.001 degrees, which is at most 80 m away.
-
-    A phone knows its place hardly better, and tzfpy's borders are simplified themselves. Where many polygons have to be
-    tried an exact answer takes some 80 microseconds, and shoppers come to the same few doors.
-    """
-    return _zone_of_cell(round(lat * CELLS_PER_DEG), round(lng * CELLS_PER_DEG))
-
-
-@lru_cache(maxsize=16_384)
-def _zone_of_cell(row: int, column: int) -> ZoneInfo:
-    return zone_at(row / CELLS_PER_DEG, column / CELLS_PER_DEG)
-
-
-def _country(geofence: Geofence) -> str | None:
-    code = geofence.properties.get("country")
-    return code.upper() if isinstance(code, str) and len(code) == 2 else None
+def lint_store(geofence: Geofence) -> list[Advice]:
+    """Every warning about a geofence that was accepted: what rules would read of it, and cannot."""
+    return Store(geofence).doubts if _READ & geofence.properties.keys() else []
 
 
 def _point(geofence: Geofence) -> LatLng:
@@ -97,21 +98,3 @@ def _point(geofence: Geofence) -> LatLng:
         return geofence.shape.center
     point = geofence.shape.representative_point()
     return LatLng(point.y, point.x)
-
-
-def _zone(properties: Mapping[str, object], point: LatLng) -> ZoneInfo:
-    name = properties.get("time_zone")
-    if isinstance(name, str):
-        try:
-            return zone_named(name)
-        except ValueError:
-            pass
-    return zone_at(point.lat, point.lng)
-
-
-def _exceptions(properties: Mapping[str, Any]) -> Exceptions | None:
-    try:
-        entries = [(entry["date"], entry["hours"]) for entry in properties.get("exceptions") or ()]
-        return Exceptions.of(entries) if entries else None
-    except (KeyError, TypeError, ValueError):
-        return None

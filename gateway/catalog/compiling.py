@@ -21,7 +21,6 @@ from geofences.policy import NEARBY_REARM
 from geofences.storefield import StoreField
 from geofences.transitions import Policy
 from geofences.visits import VisitSettings
-from rules.hours import load_holidays
 from rules.offers import Offer, decode_offer
 from rules.policy import BrandPolicy, parse_policy
 from rules.rulebook import Rulebook
@@ -39,7 +38,6 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     brand = next((parse_policy(d.body) for d in changes.documents if d.kind is Kind.POLICY), None)
     gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
     if before is None or changes.is_complete:
-        load_holidays()
         before, index = None, GeofenceIndex.build(geofences)
         rulebook = Rulebook.build(offers, index, brand or BrandPolicy())
     else:

@@ -31,6 +31,7 @@ from geofences.covering import cover_many
 from geofences.importing import FeatureError, Limits, Reviewed, UnreadableCollection, advice_on, review
 from geofences.importing.reviewing import geometry_of
 from geofences.model import Geofence, LatLng
+from rules.stores import lint_store
 
 BLOCK: Final = 250
 """Geofences covered and sent at once: some 50 ms, and half a megabyte for whoever reads it."""
@@ -129,6 +130,9 @@ def _told(results: Sequence[Reviewed]) -> Iterator[Sequence[Any]]:
             yield "repair", told
     for result, advice in advice_on(results):
         yield "advice", _where(result) | {"code": advice.code, "detail": advice.detail}
+    for result in results:
+        for doubt in lint_store(result.found) if isinstance(result.found, Geofence) else ():
+            yield "advice", _where(result) | {"code": doubt.rule, "detail": doubt.detail}
 
 
 def _where(result: Reviewed) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from gateway.web.operations import Parameter, operation
 from gateway.web.permissions import Permission
 from geofences.importing import FeatureError, Limits, parse_feature
 from geofences.model import Geofence
+from rules.stores import lint_store
 
 MAX_NAMED = 20
 """Offers that a refusal names; more would not help anyone."""
@@ -54,6 +55,7 @@ async def put_geofence(request: web.Request) -> web.StreamResponse:
     """Put a geofence: a GeoJSON Feature with a Polygon, a MultiPolygon, or a Point with ``radius_m``.
 
     It is live in all workers within 200 ms. Users who are inside are judged by the new shape on their next ping.
+    A time zone, a country, opening hours or exceptions that nobody can read come back as warnings.
     """
     context = request.app[CONTEXT]
     body = await read_body(request, context.settings.max_body_bytes, context.settings.max_inflated_bytes)
@@ -88,7 +90,7 @@ async def _put(
         fault = {"pointer": geofence.pointer, "code": geofence.code, "detail": geofence.detail}
         raise InvalidDocument(geofence.detail, errors=[fault], pointer=geofence.pointer)
     (change,) = await asyncio.to_thread(changes_of, [geofence], expected)
-    return await stored.put(request, change)
+    return await stored.put(request, change, await asyncio.to_thread(lint_store, geofence))
 
 
 @operation(

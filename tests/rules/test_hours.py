@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from importlib import resources
+from typing import Any
 
 import pytest
 import tzfpy
@@ -13,10 +13,11 @@ from shapely import Polygon
 
 from geofences.geodesy import distance_m
 from geofences.model import Circle, Geofence, LatLng
-from rules.countries import country_of
 from rules.hours import Exceptions, opening_hours
+from rules.places import _countries, country_at, zone_around, zone_at
 from rules.schedule import local
-from rules.stores import Store, zone_around, zone_at
+from rules.stores import Store, lint_store
+from rules.timetable import timetable_of
 from tests.rules.shop import HELSINKI, at, decide, geofence, offer, only, refusing
 
 SHOP = "Mo-Fr 10:00-21:00; Sa 10:00-19:00; Su 12:00-18:00; PH off"
@@ -89,7 +90,7 @@ def test_hours_that_nobody_can_read_do_not_close_a_store() -> None:
     """Open data is dirty: the store counts as having no hours, and says why."""
     store = Store(geofence(opening_hours="ask inside"))
     assert store.hours is None
-    assert "column" in store.hours_fault
+    assert "column" in store.doubts[0].detail
     assert only(decide(offer(), where=geofence(opening_hours="ask inside"))).rank == 0
 
 
@@ -106,22 +107,60 @@ def test_holidays_are_those_of_the_place() -> None:
         assert hours.is_open(at("2027-12-06 15:00")) is is_open
 
 
-def test_hours_hold_in_countries_whose_holidays_nobody_lists() -> None:
-    """India's are not in the library: its shops keep their hours all the same, by property and by place."""
-    delhi = Circle(LatLng(28.6139, 77.209), 50.0)
-    for country in ({}, {"country": "IN"}, {"country": "XX"}):
-        store = Store(Geofence("d", delhi, properties={"opening_hours": "Mo-Su 10:00-20:00; PH off", **country}))
-        assert store.hours is not None, store.hours_fault
-        assert store.hours.is_open(at("2026-01-26 12:00"))
+@pytest.mark.parametrize(
+    ("lat", "lng", "country"),
+    [
+        (60.1699, 24.9384, "FI"), (41.1496, -8.6110, "PT"), (48.2082, 16.3738, "AT"), (47.3769, 8.5417, "CH"),
+        (40.7128, -74.0060, "US"), (-33.8688, 151.2093, "AU"), (28.6139, 77.2090, "IN"), (-20.8789, 55.4481, "RE"),
+        (0.0, -140.0, None),
+    ],
+)  # fmt: skip
+def test_a_place_knows_its_country(lat: float, lng: float, country: str | None) -> None:
+    """Every zone that tzfpy names has one, so that no package can bring a name that the other lacks."""
+    assert country_at(lat, lng) == country
+    assert all(name in _countries() for name in tzfpy.timezonenames() if not name.startswith("Etc/"))
 
 
-def test_every_zone_of_a_place_has_the_country_of_the_time_zone_database() -> None:
-    """Whichever zones tzfpy names, but for those at sea."""
-    table = resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
-    countries = {zone: country for country, _place, zone, *_comment in rows}
-    named = [zone for zone in tzfpy.timezonenames() if not zone.startswith("Etc/")]
-    assert {zone: country_of(zone) for zone in named} == {zone: countries[zone] for zone in named}
+@pytest.mark.parametrize(
+    ("country", "day", "is_open"),
+    [
+        ("FR", "2027-07-14", False),
+        ("RE", "2027-07-14", False),
+        ("IN", "2027-08-15", True),
+        ("XX", "2027-08-15", True),
+    ],
+)
+def test_a_country_without_known_holidays_keeps_its_week(country: str, day: str, is_open: bool) -> None:
+    """Also by an offer's own hours, which were accepted when nobody knew at which stores; the author is warned."""
+    store = Store(geofence(country=country, opening_hours="Mo-Su 10:00-20:00; PH off"))
+    timetable = timetable_of(offer(opening_hours="Mo-Su 10:00-20:00; PH off"))
+    for hours in (store.hours, timetable.hours(store)):
+        assert hours is not None
+        assert hours.is_open(at(f"{day} 12:00")) is is_open
+    assert [doubt.pointer for doubt in store.doubts] == ["/properties/opening_hours"] * is_open
+
+
+def test_what_cannot_be_read_of_a_store_is_doubted_and_counts_as_absent() -> None:
+    """One warning for each member; a store without them costs nothing."""
+    unread = {"time_zone": "Mars/Base", "country": "Finland", "opening_hours": ["24/7"], "exceptions": {"on": 5}}
+    store = Store(geofence(**unread))
+    assert (str(store.zone), store.country, store.hours, store.exceptions) == ("Europe/Helsinki", "FI", None, None)
+    assert [doubt.rule for doubt in lint_store(geofence(**unread))] == list(unread)
+    assert lint_store(geofence(brand="x")) == []
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["date", "hours", "x"]), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(["time_zone", "country", "opening_hours", "exceptions"]), _JSON))
+def test_no_property_keeps_a_store_from_being_read(properties: dict[str, Any]) -> None:
+    """Whatever JSON an operator uploads."""
+    Store(geofence(**properties))
 
 
 def test_exceptions_replace_a_date() -> None:

@@ -11,7 +11,6 @@ from geofences.covering import cover
 from geofences.importing import parse_feature
 from geofences.model import Geofence
 from geofences.transitions import Policy
-from rules.hours import opening_hours
 from rules.offers import Status, parse_offer
 from tests.journeys.conftest import INSIDE, SQUARE, offer
 
@@ -76,9 +75,3 @@ def test_a_policy_that_was_removed_gives_way_to_the_defaults() -> None:
     assert not first.rulebook.policy.quiet_hours.enabled
     second = compile_changes(first, changes(2, removed=((Kind.POLICY, BRAND_POLICY_ID),)), Policy.DEFAULT)
     assert second.rulebook.policy.quiet_hours.enabled
-
-
-def test_holidays_are_at_hand_before_anything_is_decided() -> None:
-    opening_hours.cache_clear()
-    compile_changes(None, changes(1), Policy.DEFAULT)
-    assert opening_hours.cache_info().currsize == 1

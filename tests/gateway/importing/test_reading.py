@@ -122,6 +122,18 @@ def test_a_point_beside_an_outline_is_compared_with_it() -> None:
     assert outcome_of("stores.kml").codes("advice") == []
 
 
+def test_hours_and_zones_that_rules_cannot_read_are_told_row_by_row() -> None:
+    outcome = Outcome(
+        lines(
+            "id,lat,lng,radius_m,opening_hours,country",
+            "a,60.1,24.9,150,Mo-Fr 10:00-20:00,FI",
+            "b,60.2,24.9,150,ask us,Suomi",
+        )
+    )
+    assert outcome.codes("advice") == [(1, "country"), (1, "opening_hours")]
+    assert outcome.features["b"]["properties"]["opening_hours"] == "ask us"
+
+
 def test_a_messy_file_is_mended_where_it_is_sure_and_told_row_by_row() -> None:
     outcome = outcome_of("messy.geojson")
     assert outcome.codes("fault") == [(11, "missing_geometry"), (12, "duplicate_id"), (13, "unsupported_geometry")]

@@ -34,6 +34,16 @@ async def test_a_geofence_is_live_once_its_put_is_answered(http: Http) -> None:
     assert index.locate(60.172, 24.947) == ("g1",)
 
 
+async def test_properties_that_rules_cannot_read_are_warned_of_and_stored_as_they_are(http: Http) -> None:
+    doubtful = circle("g1", 24.94, 60.17, opening_hours="ask inside", time_zone="Mars/Base")
+    for query in ("?dry_run=true", ""):
+        status, stored = await http.call("PUT", f"/v1/geofences/g1{query}", doubtful)
+        assert (status, [warning["pointer"] for warning in stored["warnings"]]) == (
+            200, ["/properties/time_zone", "/properties/opening_hours"],
+        )  # fmt: skip
+    assert (await http.call("GET", "/v1/geofences/g1"))[1]["properties"]["opening_hours"] == "ask inside"
+
+
 async def test_what_was_put_comes_back_and_can_be_put_again(http: Http) -> None:
     await http.call("PUT", "/v1/geofences/g1", STORE)
     status, shown = await http.call("GET", "/v1/geofences/g1")

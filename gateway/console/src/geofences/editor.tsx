@@ -4,10 +4,11 @@ import { useSignal } from "@preact/signals";
 import type { GeofenceFeature } from "../api/types";
 import { Icon } from "../shell/icon";
 import { slug } from "../text";
+import { AdvicePanel } from "../ui/advice";
 import { Allowed, Changeable } from "../ui/allowed";
 import { TextField } from "../ui/field";
 import { TagsField } from "../ui/tags";
-import { change, close, draft, isBusy, mayLeave, problem, remove, save, setProperty, tool } from "./state";
+import { advice, change, close, draft, isBusy, mayLeave, problem, remove, save, setProperty, tool } from "./state";
 
 const OWN_FIELDS = ["name", "tags", "radius_m", "opening_hours"];
 
@@ -58,6 +59,7 @@ export function Editor() {
           <OtherProperties feature={feature} />
         </Changeable>
         {problem.value && <Refused />}
+        <AdvicePanel of={advice.value} />
       </div>
       <footer class="panel-foot">
         <Allowed needs="geofences:write">

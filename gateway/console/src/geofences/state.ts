@@ -6,6 +6,7 @@ import type { GeofenceFeature } from "../api/types";
 import { geofences } from "../catalog";
 import { session } from "../session";
 import { slug } from "../text";
+import type { Advice } from "../ui/advice";
 import { tell } from "../ui/notice";
 import { confirmed } from "../ui/confirm";
 
@@ -23,6 +24,8 @@ export const tool = signal<Tool>("look");
 export const draft = signal<Draft | null>(null);
 export const problem = signal<Problem | null>(null);
 export const isBusy = signal(false);
+/** What the last save found doubtful. */
+export const advice = signal<readonly Advice[]>([]);
 export const search = signal("");
 
 /** Opens a stored geofence at its present version; asks first where unsaved changes would be lost. */
@@ -67,6 +70,7 @@ export function setProperty(name: string, value: unknown): void {
 export function close(): void {
   draft.value = null;
   problem.value = null;
+  advice.value = [];
   tool.value = "look";
 }
 
@@ -80,7 +84,7 @@ export async function save(): Promise<void> {
   const saved = { ...feature, id };
   await attempt(async () => {
     const condition = isNew ? { ifNoneMatch: "*" } : etag ? { ifMatch: etag } : {};
-    const answer = await call(addressOf(id), {
+    const answer = await call<{ warnings: Advice[] }>(addressOf(id), {
       method: "PUT",
       json: saved,
       type: "application/geo+json",
@@ -88,6 +92,7 @@ export async function save(): Promise<void> {
     });
     geofences.value = new Map(geofences.value).set(id, saved);
     draft.value = { feature: saved, etag: answer.etag, isNew: false, isDirty: false };
+    advice.value = answer.body.warnings;
     tool.value = "look";
     tell("Saved. It is live in all workers.");
   });

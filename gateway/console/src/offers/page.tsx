@@ -8,15 +8,15 @@ import { MapStage } from "../map/stage";
 import { boundsOf } from "../map/shapes";
 import type { MapView } from "../map/view";
 import { count } from "../format";
+import { AdvicePanel } from "../ui/advice";
 import { Allowed } from "../ui/allowed";
 import { may } from "../session";
 import { Empty, Trouble } from "../ui/empty";
 import { Editor } from "./editor";
 import { type Offer, STATUS } from "./document";
 import { Notifications } from "./notification";
-import { AdvicePanel } from "./advice";
 import { ReachPanel } from "./reach";
-import { begin, close, draft, judge, open, set, targeted } from "./state";
+import { advice, begin, close, draft, judge, open, set, targeted } from "./state";
 import { Week } from "./week";
 
 export function OffersPage() {
@@ -34,7 +34,7 @@ export function OffersPage() {
         <>
           <Editor key={draft.value.serial} />
           <aside class="offer-side" aria-label="What it will be">
-            <AdvicePanel />
+            <AdvicePanel of={advice.value} />
             <Notifications />
             {may("simulations:run") && <ReachPanel />}
             <Week />

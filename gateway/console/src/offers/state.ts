@@ -6,6 +6,7 @@ import type { OfferDocument } from "../api/types";
 import { geofences, offers } from "../catalog";
 import { may } from "../session";
 import { slug } from "../text";
+import type { Advice } from "../ui/advice";
 import { confirmed } from "../ui/confirm";
 import { tell } from "../ui/notice";
 import { newOffer, type Offer, type Status, withMember } from "./document";
@@ -17,11 +18,6 @@ export interface Draft {
   etag: string | null;
   isNew: boolean;
   isDirty: boolean;
-}
-
-export interface Advice {
-  pointer: string;
-  detail: string;
 }
 
 interface Stored {
