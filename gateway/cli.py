@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the gateway", description="Run the gateway until SIGTERM or Ctrl-C.")
     _add_setting_options(serve)
+    serve.add_argument("--ends-with-stdin", action="store_true", help="stop when standard input closes")
     serve.set_defaults(run=_serve)
 
     worker = commands.add_parser("worker", help="one process of serve --workers; started by it, not by hand")
@@ -98,7 +99,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _serve(options: argparse.Namespace) -> int:
     from gateway.serving import serve
 
-    return serve(_settings(options))
+    return serve(_settings(options), ends_with_stdin=options.ends_with_stdin)
 
 
 def _worker(_options: argparse.Namespace) -> int:

@@ -28,22 +28,26 @@ COLLECT_AT = 10_000
 handled: each is looked at in vain, 1 to 2 µs a ping, and what is old with it, for ten milliseconds at a time."""
 
 
-def serve(settings: Settings) -> int:
-    """Run a gateway until SIGTERM or SIGINT; returns the exit status. Raises what ``app.running`` raises."""
+def serve(settings: Settings, *, ends_with_stdin: bool = False) -> int:
+    """Run a gateway until SIGTERM or SIGINT, or until standard input ends where a parent holds it open.
+
+    Returns the exit status. Raises what ``app.running`` raises.
+    """
     _tune(settings)
-    return uvloop.run(_serve(settings) if settings.workers == 1 else _serve_with_workers(settings))
+    run = _serve if settings.workers == 1 else _serve_with_workers
+    return uvloop.run(run(settings, ends_with_stdin=ends_with_stdin))
 
 
-async def _serve(settings: Settings) -> int:
-    stop = stop_on_signals()
+async def _serve(settings: Settings, *, ends_with_stdin: bool) -> int:
+    stop = _stop_on_signals_and(ends_with_stdin=ends_with_stdin)
     async with app.running(settings) as gateway:
         _announce(gateway.url, gateway.channels, gateway.new_admin_key)
         await stop.wait()
     return 0
 
 
-async def _serve_with_workers(settings: Settings) -> int:
-    stop, reload = stop_on_signals(), asyncio.Event()
+async def _serve_with_workers(settings: Settings, *, ends_with_stdin: bool) -> int:
+    stop, reload = _stop_on_signals_and(ends_with_stdin=ends_with_stdin), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
     async with supervised(settings, reload) as team:
         _announce(team.url, team.states, team.new_admin_key)
@@ -58,8 +62,7 @@ def serve_worker(settings: Settings) -> int:
 
 
 async def _serve_worker(settings: Settings) -> int:
-    stop = stop_on_signals()
-    threading.Thread(target=_stop_with_stdin, args=(asyncio.get_running_loop(), stop), daemon=True).start()
+    stop = _stop_on_signals_and(ends_with_stdin=True)
     async with app.running(settings):
         sys.stdout.buffer.write(READY_LINE)
         sys.stdout.flush()
@@ -67,8 +70,16 @@ async def _serve_worker(settings: Settings) -> int:
     return 0
 
 
+def _stop_on_signals_and(*, ends_with_stdin: bool) -> asyncio.Event:
+    """As ``stop_on_signals``; a child that its parent must not leave behind stops with its standard input too."""
+    stop = stop_on_signals()
+    if ends_with_stdin:
+        threading.Thread(target=_stop_with_stdin, args=(asyncio.get_running_loop(), stop), daemon=True).start()
+    return stop
+
+
 def _stop_with_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Standard input ends when the supervisor does, even by kill -9: a worker must not outlive it."""
+    """Standard input ends when the parent does, even by kill -9."""
     while os.read(0, 1024):
         pass
     with contextlib.suppress(RuntimeError):  # the loop has ended already

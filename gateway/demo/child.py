@@ -41,7 +41,8 @@ async def serving(data_dir: Path, port: int, settings: dict[str, str]) -> AsyncI
     The caller's own settings in the environment are kept from it: the demo never sends to a real provider.
     Raises Unavailable, with what the gateway said, when it does not come up.
     """
-    command = [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    command = [sys.executable, "-m", "gateway", "serve", "--ends-with-stdin"]
+    command += ["--port", str(port), "--data-dir", str(data_dir)]
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
@@ -49,7 +50,7 @@ async def serving(data_dir: Path, port: int, settings: dict[str, str]) -> AsyncI
         *command,
         cwd=Path(__file__).parents[2],
         env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,  # closes when the demo dies, however it dies, and with it the gateway stops
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the gateway in order
     )

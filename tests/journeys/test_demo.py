@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 TREE = Path(__file__).parents[2]
@@ -57,3 +58,21 @@ def test_pushes_are_shown_as_on_a_phone_and_the_live_line_goes_on(shown: subproc
     assert 0 < shown.stdout.count("iPhone · APNs") <= accepted["apns"]
     assert 0 < shown.stdout.count("Android · FCM") <= accepted["fcm"]
     assert " pings/s · " in shown.stdout
+
+
+def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
+    """Neither its gateway, nor the gateway's Redis and sandbox: ``kill -9``, once shoppers walk."""
+    demo = psutil.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--port", "0"],
+        cwd=TREE, env=os.environ | {"TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with demo.stdout as said:
+        assert any("/console/#key=" in line for line in said)
+        descendants = demo.children(recursive=True)
+        assert len(descendants) == 3
+        demo.kill()
+        demo.wait()
+        left = psutil.wait_procs(descendants, timeout=30)[1]
+    for process in left:
+        process.kill()
+    assert left == []
