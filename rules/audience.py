@@ -17,6 +17,7 @@ import msgspec
 from cel_expr_python import cel
 
 from rules.cost import nested_loops
+from rules.experiment import bucket
 from rules.strict import nearest
 
 _T = cel.Type
@@ -24,6 +25,7 @@ _JSON = _T.Map(_T.STRING, _T.DYN)
 
 VARIABLES: Mapping[str, cel.Type] = {
     "user": _JSON,
+    "user.id": _T.STRING,
     "user.locale": _T.STRING,
     "user.time_zone": _T.STRING,
     "user.platforms": _T.List(_T.STRING),
@@ -109,6 +111,7 @@ def _in_year(year: int, month: int, day: int) -> date:
 def _functions() -> list[cel.FunctionDecl]:
     return [
         cel.FunctionDecl("days", [cel.Overload("days_int", _T.DURATION, [_T.INT], impl=days)]),
+        cel.FunctionDecl("bucket", [cel.Overload("bucket_string", _T.INT, [_T.STRING, _T.STRING], impl=bucket)]),
         cel.FunctionDecl("date", [cel.Overload("date_string", _T.TIMESTAMP, [_T.STRING], impl=date_of)]),
         cel.FunctionDecl(
             "days_until_anniversary",

@@ -32,7 +32,14 @@ class Advice(msgspec.Struct, frozen=True):
 MAX_SENTENCES: Final = 2
 MAX_EMOJI: Final = 2
 MAX_DAILY_PUSHES: Final = 2
+_COUNTER = re.compile(r"\boffer\.(?:left|taken)\b")
 _MARKUP = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_CHOICE = re.compile(
+    r"\{%-?\s*(?P<kind>if|unless|case)\b(?:(?!%\}).)*%\}"
+    r"(?P<branches>(?:(?!\{%-?\s*(?:if|unless|case)\b).)*?)\{%-?\s*end(?P=kind)\s*-?%\}",
+    re.DOTALL,
+)
+_BRANCH = re.compile(r"\{%-?\s*(?:else|elsif|when)\b.*?%\}", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -67,19 +74,20 @@ def _message_warnings(offer: Offer) -> Iterator[Advice]:
             yield from _link_warnings(message, here, is_service=offer.purpose == "service")
             if locale.partition("-")[0] == "en" and offer.purpose != "service":
                 yield from _english_warnings(message, here)
-            if "offer.left" in message.title + message.body and offer.stock is None and offer.total_cap is None:
-                yield Advice(here, "scarcity_unknown", "offer.left is only known where stock or total_cap is set.")
+            counter = _COUNTER.search(message.title + message.body)
+            if counter and offer.stock is None and offer.total_cap is None:
+                yield Advice(here, "scarcity_unknown", f"{counter[0]} is only known where stock or total_cap is set.")
         if messages is not offer.messages and (missing := offer.messages.keys() - messages.keys()):
             yield Advice(pointer, "untranslated", f"This variant lacks {', '.join(sorted(missing))}.")
 
 
 def _length_warnings(message: MessageTemplate, pointer: str) -> Iterator[Advice]:
     for name, most in (("title", MAX_TITLE_CHARACTERS), ("body", MAX_BODY_CHARACTERS)):
-        text = _plain(getattr(message, name))
+        text = _plain(_longest(getattr(message, name)))
         if len(text) > most:
             detail = f"{len(text)} characters before its variables; phones show about {most}."
             yield Advice(f"{pointer}/{name}", f"{name}_length", detail)
-    sentences = len(_SENTENCE_END.findall(_plain(message.body)))
+    sentences = len(_SENTENCE_END.findall(_plain(_longest(message.body))))
     if sentences > MAX_SENTENCES:
         yield Advice(f"{pointer}/body", "brevity", f"{sentences} sentences; one or two are read.")
 
@@ -149,6 +157,18 @@ def _within(own: tuple[Window, ...], pack: tuple[Window, ...]) -> bool:
     allowed = WeeklyWindows.of((w.days, w.start, w.end) for w in pack).spans
     wanted = WeeklyWindows.of((w.days, w.start, w.end) for w in own).spans
     return all(any(first <= begin and end <= last for first, last in allowed) for begin, end in wanted)
+
+
+def _longest(text: str) -> str:
+    """The text with the longest branch in place of each choice (``if``, ``unless``, ``case``), inner ones first."""
+
+    def longest(choice: re.Match[str]) -> str:
+        return max(_BRANCH.split(choice["branches"]), key=lambda branch: len(_plain(branch)))
+
+    count = 1
+    while count:
+        text, count = _CHOICE.subn(longest, text)
+    return text
 
 
 def _plain(text: str) -> str:

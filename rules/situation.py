@@ -74,6 +74,7 @@ class Situation:
         """The user's attributes (nulls are missing) with the built-in fields."""
         shopper = self.shopper
         user = {name: value for name, value in shopper.attributes.items() if value is not None}
+        user["id"] = shopper.user_id
         user["locale"] = shopper.locale
         user["platforms"] = sorted(shopper.platforms)
         if shopper.time_zone:

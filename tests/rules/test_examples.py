@@ -47,6 +47,7 @@ class Past(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offer_id: str
     geofence_id: str
     days_ago: float
+    brand: str = ""
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -93,7 +94,9 @@ def shopper(case: Case, now_ms: int) -> Shopper:
     for geofence_id, days in case.visits.items():
         for days_ago in days:
             visits[geofence_id] = visited(visits.get(geofence_id, VisitRecord()), now_ms - round(days_ago * DAY_MS))
-    pushes = [PastPush(now_ms - round(p.days_ago * DAY_MS), "p", p.offer_id, p.geofence_id) for p in case.pushes]
+    pushes = [
+        PastPush(now_ms - round(p.days_ago * DAY_MS), "p", p.offer_id, p.geofence_id, p.brand) for p in case.pushes
+    ]
     return Shopper(
         user_id=case.user_id,
         locale=case.locale,

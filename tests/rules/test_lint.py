@@ -48,6 +48,15 @@ def test_a_good_offer_is_left_in_peace() -> None:
         ({"deep_link": "http://shop.fi"}, [("/deep_link", "link_form")]),
         ({"deep_link": "https://shop.fi/{{ store.id }}"}, []),
         ({"title": "Only {{ offer.left }} left"}, [("", "scarcity_unknown")]),
+        ({"title": "{{ offer.taken }} people have it"}, [("", "scarcity_unknown")]),
+        ({"title": "{% if user.vip %}Half price until six{% else %}A fifth off until six{% endif %} today"}, []),
+        (
+            {
+                "title": "Take it {% if user.a %}{% unless user.b %}while{% endunless %} it lasts, and the other one"
+                " too{% else %}now{% endif %} today"
+            },
+            [("/title", "title_length")],
+        ),
         ({"title": "{{ store.name }} is open until {{ store.closes }}, and so is its café"}, []),
     ],
 )
