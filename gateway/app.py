@@ -61,15 +61,15 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gateway]:
+async def running(settings: Settings, *, is_worker: bool = False) -> AsyncIterator[Gateway]:
     """Start a gateway, yield it while it serves, and stop it in order.
 
+    The first of all keys is made last, when nothing can fail any more and it will be shown; never by a worker.
     Raises ConfigError when the data directory is taken or a setting cannot work, Unavailable when Redis is not there.
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as closing:
         store = await _opened(closing, "store", _store(settings))
-        new_admin_key = await first_admin_key(store)
         catalog = LiveCatalog(store=store, policy=presence_policy(settings), metrics=metrics)
         await _opened(closing, "catalog", catalog.following())
         states, checks = {"sender": "off: run_sender is false"}, {}
@@ -85,7 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             settings=settings, store=store, catalog=catalog, pipeline=pipeline, metrics=metrics, checks=checks
         )
         url = await _opened(closing, "http", _listening(context))
-        yield Gateway(context, url, new_admin_key, states)
+        yield Gateway(context, url, None if is_worker else await first_admin_key(store), states)
 
 
 async def _opened(closing: contextlib.AsyncExitStack, name: str, part: AbstractAsyncContextManager[T]) -> T:

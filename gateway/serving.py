@@ -63,7 +63,7 @@ def serve_worker(settings: Settings) -> int:
 
 async def _serve_worker(settings: Settings) -> int:
     stop = _stop_on_signals_and(ends_with_stdin=True)
-    async with app.running(settings):
+    async with app.running(settings, is_worker=True):
         sys.stdout.buffer.write(READY_LINE)
         sys.stdout.flush()
         await stop.wait()

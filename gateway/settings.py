@@ -192,6 +192,8 @@ def _converted(name: str, value: Any, origin: str) -> Any:
     field = _FIELDS[name]
     kind = _TYPES[name]
     if isinstance(kind, types.UnionType):
+        if value == "":  # as an example file and an environment variable say "not set"
+            return None
         kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
     try:
         converted = _as(kind, value)

@@ -60,7 +60,6 @@ async def supervised(settings: Settings, reload: asyncio.Event) -> AsyncIterator
         shared = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="geopush-workers-")))
         store = await Store.open(settings)
         stack.push_async_callback(store.close)
-        new_admin_key = await first_admin_key(store)
         redis_url = store.embedded.url if store.embedded else settings.redis_url
         providers = await stack.enter_async_context(chosen_providers(settings))
         held = stack.enter_context(_held_port(settings))
@@ -77,7 +76,7 @@ async def supervised(settings: Settings, reload: asyncio.Event) -> AsyncIterator
         team = Team(for_worker, settings.workers, shared)
         await stack.enter_async_context(team.working(reload))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield Supervised(f"http://{host}:{port}", new_admin_key, providers.states)
+        yield Supervised(f"http://{host}:{port}", await first_admin_key(store), providers.states)
 
 
 class Team:

@@ -66,3 +66,11 @@ def test_secrets_do_not_show() -> None:
 
 def test_the_key_of_a_client_in_the_same_shell_is_no_setting() -> None:
     assert read_settings({}, {"GEOPUSH_KEY": "gp_x"}) == Settings()
+
+
+def test_nothing_is_no_value(tmp_path: Path) -> None:
+    """As settings.example.toml writes it, and as a compose file passes on a variable that is not set."""
+    file = tmp_path / "settings.toml"
+    file.write_text('jwks_file = ""\n', encoding="utf-8")
+    settings = read_settings({}, {"GEOPUSH_FCM_CREDENTIALS_FILE": ""}, file)
+    assert settings == Settings()
