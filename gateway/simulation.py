@@ -20,6 +20,7 @@ from geofences.transitions import Presence, Step, next_due_ms
 from rules import pressure
 from rules.evaluate import evaluate
 from rules.model import Candidate, Deferred, Gate, PastPush, PushKind, Shopper, Verdict
+from rules.situation import NO_COUNTERS, Counters
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,12 +50,14 @@ class Budgets(Protocol):
         ...
 
 
-def simulate(snapshot: Snapshot, shopper: Shopper, pings: Iterable[Ping]) -> Iterator[Moment]:
+def simulate(
+    snapshot: Snapshot, shopper: Shopper, pings: Iterable[Ping], counters: Counters = NO_COUNTERS
+) -> Iterator[Moment]:
     """Walk ``pings`` in the order given, each arriving at its own time; yields what happened, oldest first.
 
     Presence starts empty. Pushes of the walk count towards later cooldowns and caps.
     """
-    walk = Walk(snapshot, shopper)
+    walk = Walk(snapshot, shopper, counters=counters)
     for ping in pings:
         yield from walk.take(ping)
 
@@ -62,11 +65,18 @@ def simulate(snapshot: Snapshot, shopper: Shopper, pings: Iterable[Ping]) -> Ite
 class Walk:
     """One shopper on the way: what is remembered between two pings."""
 
-    def __init__(self, snapshot: Snapshot, shopper: Shopper, budgets: Budgets | None = None) -> None:
-        """``budgets`` are spent by this walk, if given."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        shopper: Shopper,
+        budgets: Budgets | None = None,
+        counters: Counters = NO_COUNTERS,
+    ) -> None:
+        """``budgets`` are spent by this walk, if given; ``counters`` are what texts and audiences read of them."""
         self._snapshot = snapshot
         self._shopper = shopper
         self._budgets = budgets
+        self._counters = counters
         self._presence = Presence.EMPTY
         self._deferred: list[Deferred] = []
 
@@ -113,7 +123,14 @@ class Walk:
 
     def _decided(self, moment: Moment, wakes: tuple[Transition, ...], only: str | None) -> Moment:
         decision = evaluate(
-            self._snapshot.rulebook, wakes, self._shopper, moment.at_ms, moment.ping, explain=True, only=only
+            self._snapshot.rulebook,
+            wakes,
+            self._shopper,
+            moment.at_ms,
+            moment.ping,
+            explain=True,
+            only=only,
+            counters=self._counters,
         )
         self._deferred += decision.deferred
         verdicts: dict[int, Verdict] = {}

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from gateway.catalog.compiling import with_offers
 from gateway.catalog.snapshot import Snapshot
+from gateway.counting import counters_of
 from gateway.errors import GeopushError, InvalidDocument
 from gateway.offline.folder import GEOFENCES, read_folder
 from gateway.offline.replay import read_index, read_pings
@@ -66,11 +67,17 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SharedBudgets:
-    """Total caps, stock and hourly pacing over all walks; a code pool counts as endless."""
+    """Total caps, stock and hourly pacing over all walks; a code pool counts as endless.
+
+    ``counters`` are what texts and audiences read: as much is left of each offer as this backtest has not given out.
+    """
 
     def __init__(self, offers: Mapping[str, Offer]) -> None:
         self._offers = offers
         self._taken: Counter[str] = Counter()
+        self.counters: dict[str, dict[str, int]] = {}
+        for offer_id in offers:
+            self._count(offer_id)
 
     def refusal(self, candidate: Candidate, at_ms: int) -> str | None:
         """The rule of a budget that is spent."""
@@ -79,6 +86,13 @@ class SharedBudgets:
     def take(self, candidate: Candidate, at_ms: int) -> None:
         """Spend one unit of each."""
         self._taken.update(budget.budget_id for budget in self._budgets(candidate, at_ms))
+        self._count(candidate.offer_id)
+
+    def _count(self, offer_id: str) -> None:
+        offer = self._offers[offer_id]
+        budgets = budgets_of(offer_id, 0, total_cap=offer.total_cap, stock=offer.stock, max_per_hour=None)
+        if budgets:
+            self.counters[offer_id] = counters_of(budgets, self._taken)
 
     def _budgets(self, candidate: Candidate, at_ms: int) -> Sequence[Any]:
         offer = self._offers[candidate.offer_id]
@@ -98,7 +112,7 @@ def backtest(snapshot: Snapshot, pings: Iterable[Ping], shoppers: Mapping[str, S
         walk = walks.get(ping.user_id)
         if walk is None:
             shopper = shoppers.get(ping.user_id) or Shopper(user_id=ping.user_id, consent=Consent(True, True, True))
-            walk = walks[ping.user_id] = Walk(snapshot, shopper, budgets)
+            walk = walks[ping.user_id] = Walk(snapshot, shopper, budgets, budgets.counters)
         tally.pings += 1
         tally.note(ping.user_id, walk.take(ping))
         last_ms = ping.at_ms

@@ -13,6 +13,7 @@ from msgspec import Meta
 from gateway.catalog.compiling import with_offers
 from gateway.catalog.snapshot import Snapshot
 from gateway.clock import EARLIEST_MS, LATEST_MS, now_ms
+from gateway.counting import read_counters
 from gateway.errors import BadRequest, InvalidDocument
 from gateway.ops.users import UserDocument
 from gateway.ops.walks import DrawnWalk, pings_of
@@ -100,11 +101,12 @@ async def explain(request: web.Request) -> web.StreamResponse:
     await context.catalog.refresh()
     snapshot = context.catalog.current
     drafts = _drafts(question, snapshot)
+    tried = await asyncio.to_thread(with_offers, snapshot, drafts) if drafts else snapshot
+    counters = await read_counters(context.store, tried.rulebook)
     known = shopper or Shopper(user_id=question.user_id)
 
     def walked() -> list[dict[str, Any]]:
-        tried = with_offers(snapshot, drafts) if drafts else snapshot
-        return [_told(moment, pings) for moment in simulate(tried, known, pings)]
+        return [_told(moment, pings) for moment in simulate(tried, known, pings, counters)]
 
     moments = await asyncio.to_thread(walked)
     return json_answer(Explanation(snapshot.version, shopper is not None, moments))

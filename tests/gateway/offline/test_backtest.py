@@ -56,6 +56,17 @@ def test_a_backtest_counts_sends_and_names_the_gate_that_stopped_the_rest(
     assert told["never_fired"]["late"].startswith("never woken")
 
 
+def test_a_text_that_tells_what_is_left_follows_the_backtests_own_stock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of three units the first walker leaves two, of which the audience lets the second take none."""
+    messages = {"en": {"title": "{{ offer.left }} left", "body": "Come in."}}
+    catalog = written(tmp_path / "catalog", offer(stock=3, audience="offer.left > 2", messages=messages))
+    told = run(capsys, "--catalog", catalog, "--pings", pings_of(tmp_path, "ann", "bo"))
+    [result] = told["offers"]
+    assert (result["sends"], result["stopped_by"]) == (1, {"audience": 1})
+
+
 def test_profiles_decide_who_is_in_an_audience(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A user of the profiles file has its attributes and consents; another has given every consent."""
     catalog = written(tmp_path / "catalog", offer(audience="user.member == true"))

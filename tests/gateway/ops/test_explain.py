@@ -46,6 +46,16 @@ async def test_a_refusal_names_the_gate_the_actual_and_the_required(http: Http) 
     assert "required" in refusal
 
 
+async def test_a_text_that_tells_what_is_left_is_filled_in(http: Http) -> None:
+    """Of a stored offer and of a draft alike; a draft has given nothing out."""
+    counted = OFFER | {"stock": 7, "messages": {"en": {"title": "{{ offer.left }} left", "body": "Come in."}}}
+    await http.call("PUT", "/v1/offers/o1", counted)
+    for facts in ({}, {"offers": [counted | {"id": "o2", "priority": 1, "stock": 9}]}):
+        told = candidates((await http.call("POST", "/v1/explain", walk(**facts)))[1])
+        titles = {c["offer_id"]: c["message"]["title"] for c in told}
+        assert titles == {"o1": "7 left"} | ({"o2": "9 left"} if facts else {})
+
+
 async def test_the_clock_moves_the_walk(http: Http) -> None:
     """The same walk at three in the morning meets quiet hours."""
     night_ms = NOON_MS - 8 * 3_600_000
