@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 from gateway.store import Store
 from gateway.store.claims import ClaimCandidate, ClaimRequest, past_pushes
@@ -22,17 +23,9 @@ def gap(at_ms: int, hours: int = 2) -> Limit:
     return Limit("min_gap", "any", "", at_ms - hours * HOUR, 1, hours * HOUR)
 
 
-def candidate(
-    push_id: str, limits: tuple[Limit, ...] = (), offer_id: str = "lunch", kind: PushKind = PushKind.PUSH
-) -> ClaimCandidate:
+def candidate(push_id: str, limits: tuple[Limit, ...] = (), offer_id: str = "lunch", **more: Any) -> ClaimCandidate:
     return ClaimCandidate(
-        push_id=push_id,
-        offer_id=offer_id,
-        geofence_id="s1",
-        brand="b",
-        limits=limits,
-        entry=push_id.encode(),
-        kind=kind,
+        push_id=push_id, offer_id=offer_id, geofence_id="s1", brand="b", limits=limits, entry=push_id.encode(), **more
     )
 
 

@@ -127,10 +127,7 @@ async def test_catalog_budgets_activity_and_statistics_work(clustered: Store) ->
         assert await news.wait(5) == version
     assert len((await clustered.catalog.load_all()).documents) == 800
     stock = Budget("stock", "cluster:stock", 30)
-    limited = [
-        request(candidate(f"b{n}", budgets=(stock,)), user_id=f"buyer-{n}")  # type: ignore[arg-type]
-        for n in range(60)
-    ]
+    limited = [request(candidate(f"b{n}", budgets=(stock,)), user_id=f"buyer-{n}") for n in range(60)]
     results = await clustered.claims.claim_many(limited)
     assert sum(result.winner == 0 for result in results) == 30
     assert await clustered.budgets.taken(["cluster:stock"]) == {"cluster:stock": 30}
