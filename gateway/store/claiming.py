@@ -17,6 +17,8 @@ from rules.model import Limit, PastPush, PushKind
 
 MAX_PAST_PUSHES: Final = 500
 """Past pushes kept per user: at two a day, more than half a year."""
+ALREADY_CLAIMED: Final = "already_claimed"
+"""The rule that refuses a push id seen before."""
 HORIZON_MS: Final = 400 * 86_400_000
 """How long a past push is kept: a yearly limit and a margin."""
 LACKING: Final = -2
@@ -31,7 +33,8 @@ class ClaimCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """One offer that would be pushed. ``entry`` is its outbox entry, which the script does not read.
 
     What counts towards its limits says ``rules.pressure``. A ghost takes no budget and never reaches the outbox.
-    ``code_pool`` names the pool to draw a code from, which replaces ``rules.message.CODE_PLACEHOLDER`` in the entry.
+    ``code_pool`` names the pool to draw a code from, which the outbox puts in the place of
+    ``rules.message.CODE_PLACEHOLDER`` when the entry is read.
     """
 
     push_id: str
@@ -57,7 +60,7 @@ class ClaimRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Refusal(msgspec.Struct, frozen=True):
     """The limit that refused a candidate, and when it would no longer; None where that cannot be said.
 
-    ``already_claimed`` is the rule that refuses a push id seen before, ``codes`` that of an empty pool.
+    ``ALREADY_CLAIMED`` is the rule that refuses a push id seen before, ``codes`` that of an empty pool.
     """
 
     rule: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,14 +19,19 @@ from gateway.errors import Unavailable
 from gateway.store import keys
 from gateway.store.connection import MAX_BLOCK_MS, Connection
 from gateway.store.scripts import ACKNOWLEDGE, HOLD
+from rules.message import CODE_PLACEHOLDER
 
 GROUP: Final = "senders"
 CLUSTER_POLL_S: Final = 0.02
 """A cluster's streams cannot be waited for together; they are looked at this often."""
 
 
+_CODE: Final = CODE_PLACEHOLDER.encode()
+_CODE_IN_LINK: Final = quote(CODE_PLACEHOLDER).encode()
+
+
 class OutboxEntry(msgspec.Struct, frozen=True):
-    """One claimed push: where it lies, and the job as the claim wrote it."""
+    """One claimed push: where it lies, and the job as the claim wrote it, its code filled in."""
 
     partition: int
     stream_id: str
@@ -171,10 +177,16 @@ class Outbox:
 
 def _entries(partition: int, raw: Iterable[Any]) -> list[OutboxEntry]:
     return [
-        OutboxEntry(partition, stream_id.decode(), fields[b"user"].decode(), fields[b"job"])
+        OutboxEntry(partition, stream_id.decode(), fields[b"user"].decode(), _with_code(fields))
         for stream_id, fields in raw
         if stream_id is not None and fields
     ]
+
+
+def _with_code(fields: Mapping[bytes, bytes]) -> bytes:
+    """The job with the code that was drawn for it: kept apart, so that another try can be given another one."""
+    job, code = fields[b"job"], fields.get(b"code")
+    return job if code is None else job.replace(_CODE, code).replace(_CODE_IN_LINK, code)
 
 
 def _by_partition(entries: Sequence[OutboxEntry]) -> dict[int, list[str]]:

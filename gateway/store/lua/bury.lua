@@ -1,7 +1,7 @@
 -- Gives up an outbox entry: it goes to the dead letters with its reason, and ends.
 --
 -- KEYS[1]  stream outbox of one partition
--- KEYS[2]  stream dead letters of the partition: {user, job, reason, at = claimed by the server's clock}
+-- KEYS[2]  stream dead letters of the partition: {user, job, code, reason}, code where one was drawn
 -- ARGV     consumer group; most dead letters kept; entry id; reason
 -- returns  1, or 0 if the entry was not there (any more)
 local found = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])[1]

@@ -1,7 +1,7 @@
 -- Claims at most one push for each of several users of one partition: the best candidate whose limits and budgets
 -- allow it. Each user's claim is all or nothing: past push, units, code and outbox entry, or none of them.
 --
--- KEYS[1]  stream outbox: entries {user = user id, job = bytes}
+-- KEYS[1]  stream outbox: entries {user = user id, job = bytes, code = the drawn code, where one was}
 -- KEYS[2+] string pushes of each user: cmsgpack list, oldest first, of
 --            {at_ms, push_id, offer_id, geofence_id, brand, kind, variant, budget ids, pool, code}; kind 0 push,
 --            1 transactional, 2 ghost; the last three only where something was taken
@@ -22,10 +22,9 @@
 --
 -- Limits count as rules.pressure does: past pushes with at_ms > since_ms. Transactional pushes count towards
 -- nothing but their own offer; ghosts (held-out users) only towards other ghosts, and take nothing. A push id is
--- claimed once. The drawn code replaces the placeholder of rules.message, plain or percent-encoded, in the entry.
+-- claimed once.
 local TRANSACTIONAL, GHOST = 1, 2
 local OFFER = 3
-local CODE, CODE_IN_LINK = '\226\129\160code\226\129\160', '%%E2%%81%%A0code%%E2%%81%%A0'
 local users, kept, horizon_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local leases = {}
@@ -134,9 +133,10 @@ local function win(user, key, history, at_ms, candidate, job)
       past[8], past[9], past[10] = taken, drawn_from, code
     end
     if code ~= '' then
-      job = string.gsub(string.gsub(job, CODE, code), CODE_IN_LINK, code)
+      redis.call('XADD', KEYS[1], '*', 'user', user, 'job', job, 'code', code)
+    else
+      redis.call('XADD', KEYS[1], '*', 'user', user, 'job', job)
     end
-    redis.call('XADD', KEYS[1], '*', 'user', user, 'job', job)
   end
   remember(key, history, past)
 end

@@ -1,4 +1,4 @@
--- Puts a dead letter back into the outbox.
+-- Puts a dead letter whose claim still stands back into the outbox.
 --
 -- KEYS[1]  stream outbox of one partition
 -- KEYS[2]  stream dead letters of the partition: see bury.lua
@@ -10,8 +10,11 @@ if not found then
 end
 local fields = {}
 for place = 1, #found[2], 2 do
-  fields[found[2][place]] = found[2][place + 1]
+  if found[2][place] ~= 'reason' then
+    fields[#fields + 1] = found[2][place]
+    fields[#fields + 1] = found[2][place + 1]
+  end
 end
-redis.call('XADD', KEYS[1], '*', 'user', fields.user, 'job', fields.job)
+redis.call('XADD', KEYS[1], '*', unpack(fields))
 redis.call('XDEL', KEYS[2], ARGV[1])
 return 1

@@ -169,10 +169,10 @@ async def test_a_push_that_is_given_up_can_be_looked_at_and_tried_again(store: S
     await store.dead_letters.bury([(entry, "Unregistered") for entry in entries])
     await store.dead_letters.bury([(entries[0], "again")])
     assert (await store.outbox.depth(), await store.dead_letters.depth()) == (0, 3)
-    letters = await store.dead_letters.list()
+    letters = (await store.dead_letters.read())[0]
     assert {letter.job for letter in letters} == {b"p0", b"p1", b"p2"}
     assert {(letter.reason, letter.user_id[:5]) for letter in letters} == {("Unregistered", "user-")}
-    assert await store.dead_letters.replay([letters[0].letter_id, letters[0].letter_id, "99:1-1", "nonsense"]) == 1
+    assert await store.dead_letters.put_back([letters[0].letter_id, letters[0].letter_id, "99:1-1", "nonsense"]) == 1
     assert (await store.outbox.depth(), await store.dead_letters.depth()) == (1, 2)
     [again] = await store.outbox.read("b", 3, 0)
     assert (again.job, again.user_id) == (letters[0].job, letters[0].user_id)

@@ -20,6 +20,7 @@ from gateway.store.budgets import Budget, Budgets, budgets_of
 from gateway.store.claims import ClaimCandidate, ClaimRequest, Claims
 from gateway.store.codes import CodePools
 from gateway.store.connection import Arg, Connection
+from gateway.store.outbox import Outbox
 from gateway.store.scripts import ACCEPT_CODES, LEND_CODES, Script
 from rules.message import CODE_PLACEHOLDER
 from tests.gateway.store.test_claims import NOW
@@ -84,7 +85,8 @@ def wanting(number: int, *, stock: int | None = STOCK, pool: str | None = None) 
 
 async def jobs(connection: Connection) -> list[dict[str, str]]:
     streams = [await connection.call("XRANGE", f"gp:{{p{p:02}}}:outbox", "-", "+") for p in range(PARTITIONS)]
-    return [json.loads(fields[b"job"]) for stream in streams for _, fields in stream]
+    found = [fields for stream in streams for _, fields in stream]
+    return [json.loads(one[b"job"]) | {"code": one.get(b"code", b"").decode()} for one in found]
 
 
 async def test_ten_thousand_attempts_on_a_stock_of_a_thousand_claim_exactly_a_thousand(connection: Connection) -> None:
@@ -196,10 +198,10 @@ async def test_the_code_stands_in_texts_and_in_links(connection: Connection) -> 
         push_id="p", offer_id="o", geofence_id="s", brand="", limits=(), entry=entry, code_pool="one"
     )
     await claims.claim(ClaimRequest(user_id="ann", at_ms=NOW, candidates=(candidate,)))
-    [stream] = [
-        s for p in range(PARTITIONS) if (s := await connection.call("XRANGE", f"gp:{{p{p:02}}}:outbox", "-", "+"))
-    ]
-    assert stream[0][1][b"job"] == b"body A-1, link ?c=A-1"
+    outbox = Outbox(connection, PARTITIONS)
+    await outbox.prepare()
+    [entry] = await outbox.read("sender", 1, 0)
+    assert entry.job == b"body A-1, link ?c=A-1"
 
 
 async def test_a_code_that_would_need_escaping_is_refused_with_its_place(store: Store) -> None:
