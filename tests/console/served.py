@@ -42,14 +42,15 @@ class Served:
         status, feature = await self.call("GET", f"/v1/geofences/{quote(geofence_id, safe='')}")
         return dict(feature) if status == 200 else None
 
-    async def bury(self, user_id: str, reason: str) -> None:
-        """Claim a push for a user and give it up."""
-        job = a_job(user_id)
+    async def bury(self, user_id: str, reason: str, **facts: Any) -> None:
+        """Claim a push for a user and give it up, as the sender does."""
+        job = a_job(user_id, **facts)
         ids = {"push_id": job.push_id, "offer_id": job.offer_id, "geofence_id": job.geofence_id}
         candidate = ClaimCandidate(**ids, brand="", limits=(), entry=job.encode())
         await self.store.claims.claim(ClaimRequest(user_id=user_id, at_ms=now_ms(), candidates=(candidate,)))
         entries = await self.store.outbox.read("test", 1, 1000)
         await self.store.dead_letters.bury([(entry, reason) for entry in entries])
+        await self.store.claims.refund(user_id, job.push_id)
 
     def address(self, page: str) -> str:
         """A page's address that signs in."""

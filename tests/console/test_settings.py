@@ -142,23 +142,63 @@ async def test_audit_log_is_asked_for_days_and_for_one_key(page: Page, served: S
     await expect(entries.filter(has_text="first admin").first).to_be_visible()
 
 
+async def given_up(served: Served, **users: str) -> None:
+    """A store's offer, and a push of it for each user that was given up for a reason."""
+    square = {"type": "Polygon", "coordinates": [[[25, 60], [25.01, 60], [25.01, 60.01], [25, 60.01], [25, 60]]]}
+    shop = {"type": "Feature", "properties": {"name": "Corner Café"}, "geometry": square}
+    assert (await served.call("PUT", "/v1/geofences/cafe-1", shop))[0] in {200, 201}
+    offer = {
+        "name": "Two croissants",
+        "targets": {"geofences": ["cafe-1"]},
+        "trigger": {"type": "enter"},
+        "messages": {"en": {"title": "Croissants", "body": "Have two at {{ store.name }}."}},
+    }
+    assert (await served.call("PUT", "/v1/offers/croissant", offer))[0] in {200, 201}
+    for user_id, reason in users.items():
+        await served.bury(user_id, reason)
+
+
 async def test_dead_letters_are_tried_again_or_discarded(page: Page, served: Served) -> None:
-    """Pushes that were given up are listed by reason; some are sent again, the rest forgotten after a question."""
-    for user_id in ("ann", "ben"):
-        await served.bury(user_id, "terminal: apns Unregistered")
+    """What may be sent now goes out; what may not stays and says why; the rest is forgotten after a question."""
+    await given_up(served, ann="terminal: apns Unregistered", ben="terminal: apns Unregistered")
+    await served.call("PUT", "/v1/users/ann", {"consent": {"location": True, "push": True}})
     await page.goto(served.address("settings/letters"))
     letters = page.get_by_role("region", name="Dead letters")
     await expect(letters.get_by_role("listitem")).to_have_count(2)
     await expect(letters.get_by_role("listitem").first).to_contain_text("terminal: apns Unregistered")
-    await letters.get_by_role("listitem").first.get_by_role("checkbox").check()
-    await letters.get_by_role("button", name="Try one again").click()
-    await expect(page.get_by_text("One push is being tried again.")).to_be_visible()
+    await letters.get_by_label("All 2").check()
+    await letters.get_by_role("button", name="Try 2 again").click()
+    await expect(page.get_by_text("One push is being tried again. 1 may not be sent now.")).to_be_visible()
     await expect(letters.get_by_role("listitem")).to_have_count(1)
+    await expect(letters.get_by_role("listitem")).to_contain_text("The shopper no longer agrees to pushes.")
     await letters.get_by_label("All 1").check()
     await letters.get_by_role("button", name="Discard").click()
     await page.get_by_role("dialog").get_by_role("button", name="Discard").click()
     await expect(letters).to_contain_text("None.")
     assert (await served.call("GET", "/v1/dead-letters"))[1]["total"] == 0
+
+
+async def test_dead_letters_are_found_by_what_one_asks_for_and_tried_all_at_once(page: Page, served: Served) -> None:
+    """A hundred at a time, by offer, channel and reason; those not shown yet can be tried again too."""
+    users = {f"u{n}": "expired: fcm breaker_open" for n in range(120)}
+    await given_up(served, **users, zoe="terminal: apns Unregistered")
+    for user_id in (*users, "zoe"):
+        await served.call("PUT", f"/v1/users/{user_id}", {"consent": {"location": True, "push": True}})
+    await page.goto(served.address("settings/letters"))
+    letters = page.get_by_role("region", name="Dead letters")
+    await expect(letters.get_by_role("listitem")).to_have_count(100)
+    await letters.get_by_role("button", name="Show earlier ones").click()
+    await expect(letters.get_by_role("listitem")).to_have_count(121)
+    await letters.get_by_label("Channel").select_option("APNs")
+    await expect(letters.get_by_role("listitem")).to_have_count(1)
+    await letters.get_by_label("Channel").select_option("FCM")
+    await letters.get_by_label("Reason").fill("Breaker")
+    await letters.get_by_label("Reason").press("Enter")
+    await expect(letters.get_by_role("listitem")).to_have_count(100)
+    await letters.get_by_role("button", name="Try all that match again").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Try again").click()
+    await expect(page.get_by_text("120 pushes are tried again.")).to_be_visible()
+    assert (await served.call("GET", "/v1/dead-letters"))[1]["total"] == 1
 
 
 async def test_pool_of_codes_is_filled_from_a_file(page: Page, served: Served, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 // Dead letters: pushes that were given up, each with its reason; another try, or the bin.
 
-import { computed, signal } from "@preact/signals";
+import { computed, type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { attempted, call, Problem } from "../api/client";
-import { geofenceName, offerName } from "../catalog";
-import { count, dateAndYear } from "../format";
+import { geofenceName, offerName, offers } from "../catalog";
+import { providerName, reason as saidOf } from "../decisions/words";
+import { count, dateAndTime, dateAndYear, words } from "../format";
 import { Allowed } from "../ui/allowed";
 import { confirmed } from "../ui/confirm";
 import { Trouble } from "../ui/empty";
@@ -14,45 +15,73 @@ interface Letter {
   id: string;
   at_ms: number;
   reason: string;
+  channel: string;
   user: string;
   offer_id: string;
   geofence_id: string;
   expires_at_ms: number;
 }
 
-const MOST_SHOWN = 200;
+interface Page {
+  items: Letter[];
+  total: number;
+  next_cursor: string | null;
+}
+
+interface Replayed {
+  replayed: number;
+  refused: { id: string; reason: string; free_at_ms: number | null }[];
+}
+
+const PAGE = 100;
+/** The most that one request takes. */
+const MOST_AT_ONCE = 1_000;
+const CHANNELS = ["apns", "fcm", "web_push", "rustore", "huawei", "webhook", "in_app"];
+const STAYS: Record<string, string> = {
+  expired: "It is too late for it.",
+  consent: "The shopper no longer agrees to pushes.",
+  offer_deleted: "The offer is gone.",
+  store_deleted: "The store is gone.",
+  codes: "No code is left.",
+};
 
 const letters = signal<readonly Letter[] | Problem | null>(null);
 const total = signal(0);
+const cursor = signal<string | null>(null);
 const chosen = signal<ReadonlySet<string>>(new Set());
-const wanted = signal("");
 const isBusy = signal(false);
+/** Why letters of the last try stay, by id. */
+const stays = signal<ReadonlyMap<string, string>>(new Map());
+/** What the list is asked for; "" asks for everything. */
+const offer = signal("");
+const channel = signal("");
+const reason = signal("");
 
 const all = computed(() => (Array.isArray(letters.value) ? (letters.value as Letter[]) : []));
-const shown = computed(() => all.value.filter(({ reason }) => !wanted.value || reason === wanted.value));
-const reasons = computed(() => {
-  const times = new Map<string, number>();
-  for (const { reason } of all.value) times.set(reason, (times.get(reason) ?? 0) + 1);
-  return [...times].sort(([, a], [, b]) => b - a);
-});
+const isAsked = computed(() => Boolean(offer.value || channel.value || reason.value));
 
 export function DeadLetters() {
   useEffect(() => {
-    void list();
-    return () => void ((letters.value = null), (wanted.value = ""));
+    void list(null);
+    return () => {
+      letters.value = null;
+      stays.value = new Map();
+      for (const asked of [offer, channel, reason]) asked.value = "";
+    };
   }, []);
-  if (letters.value instanceof Problem) return <Trouble problem={letters.value} retry={() => void list()} />;
+  if (letters.value instanceof Problem) return <Trouble problem={letters.value} retry={() => void list(null)} />;
   return (
     <section class="card" aria-label="Dead letters">
       <h2>Dead letters {total.value > 0 && <span class="hint">{count(total.value)} kept</span>}</h2>
       <p class="hint">
         A push that a provider refused for good, or that could not be delivered in time. Mend the cause, a certificate
-        for instance, then try again; what has expired meanwhile is given up again at once.
+        for instance, then try again: what consent, cooldowns, stock and codes allow goes out, the rest stays.
       </p>
+      {(total.value > 0 || isAsked.value) && <Asked />}
       {letters.value === null && <p class="hint">Loading…</p>}
       {letters.value !== null && all.value.length === 0 && (
         <p class="well" role="status">
-          None. Every push found its way, or its token was known to be dead.
+          {isAsked.value ? "Nothing of what you ask for." : "None. Every push found its way."}
         </p>
       )}
       {all.value.length > 0 && <Letters />}
@@ -60,38 +89,65 @@ export function DeadLetters() {
   );
 }
 
+function Asked() {
+  return (
+    <div class="line">
+      <select
+        class="small"
+        aria-label="Offer"
+        value={offer.value}
+        onChange={(event) => ask(offer, event.currentTarget.value)}
+      >
+        <option value="">Every offer</option>
+        {[...offers.value.keys()].map((id) => (
+          <option key={id} value={id}>
+            {offerName(id)}
+          </option>
+        ))}
+      </select>
+      <select
+        class="small"
+        aria-label="Channel"
+        value={channel.value}
+        onChange={(event) => ask(channel, event.currentTarget.value)}
+      >
+        <option value="">Every channel</option>
+        {CHANNELS.map((name) => (
+          <option key={name} value={name}>
+            {providerName(name)}
+          </option>
+        ))}
+      </select>
+      <input
+        class="wide"
+        type="search"
+        aria-label="Reason"
+        placeholder="Reason: expired, Unregistered, no_device …"
+        value={reason.value}
+        onChange={(event) => ask(reason, event.currentTarget.value.trim())}
+      />
+    </div>
+  );
+}
+
 function Letters() {
-  const areAll = shown.value.every(({ id }) => chosen.value.has(id));
-  const toggleAll = (): void => void (chosen.value = areAll ? new Set() : new Set(shown.value.map(({ id }) => id)));
+  const areAll = all.value.every(({ id }) => chosen.value.has(id));
+  const toggleAll = (): void => void (chosen.value = areAll ? new Set() : new Set(all.value.map(({ id }) => id)));
   return (
     <>
-      <div class="line spread">
-        <label class="check">
-          <input type="checkbox" checked={areAll} onChange={toggleAll} /> All {count(shown.value.length)}
-        </label>
-        <select
-          class="small"
-          aria-label="Reason"
-          value={wanted.value}
-          onChange={(event) => ((wanted.value = event.currentTarget.value), (chosen.value = new Set()))}
-        >
-          <option value="">Every reason</option>
-          {reasons.value.map(([reason, times]) => (
-            <option key={reason} value={reason}>
-              {reason} ({count(times)})
-            </option>
-          ))}
-        </select>
-      </div>
+      <label class="check">
+        <input type="checkbox" checked={areAll} onChange={toggleAll} /> All {count(all.value.length)}
+        {cursor.value !== null && " shown"}
+      </label>
       <ul class="devices">
-        {shown.value.map((letter) => (
+        {all.value.map((letter) => (
           <LetterItem key={letter.id} letter={letter} />
         ))}
       </ul>
-      {total.value > all.value.length && (
-        <p class="hint">
-          The latest {count(all.value.length)} of {count(total.value)}.
-        </p>
+      {cursor.value !== null && (
+        <button class="quiet" type="button" disabled={isBusy.value} onClick={() => void list(cursor.value)}>
+          Show earlier ones
+        </button>
       )}
       <Allowed needs="deliveries:replay">
         <Actions />
@@ -100,8 +156,8 @@ function Letters() {
   );
 }
 
-function LetterItem({ letter: { id, at_ms, reason, user, offer_id, geofence_id, expires_at_ms } }: { letter: Letter }) {
-  const isChosen = chosen.value.has(id);
+function LetterItem({ letter }: { letter: Letter }) {
+  const { id, at_ms, offer_id, geofence_id, expires_at_ms } = letter;
   const toggle = (): void => {
     const next = new Set(chosen.value);
     if (!next.delete(id)) next.add(id);
@@ -111,12 +167,13 @@ function LetterItem({ letter: { id, at_ms, reason, user, offer_id, geofence_id, 
   return (
     <li>
       <label class="check letter">
-        <input type="checkbox" checked={isChosen} onChange={toggle} />
+        <input type="checkbox" checked={chosen.value.has(id)} onChange={toggle} />
         <span>
           <b>{offer_id ? offerName(offer_id) : "Unreadable push"}</b> {geofence_id && `at ${geofenceName(geofence_id)}`}
-          <span class="fault">{reason}</span>
+          <span class="fault">{letter.reason}</span>
+          {stays.value.has(id) && <span class="fault">Not sent: {stays.value.get(id)}</span>}
           <span class="hint">
-            {dateAndYear(at_ms)} · user {user}
+            {dateAndYear(at_ms)} · user {letter.user}
           </span>
         </span>
       </label>
@@ -136,31 +193,96 @@ function Actions() {
       <button class="danger quiet" type="button" disabled={isDisabled} onClick={() => void discard(ids)}>
         Discard
       </button>
+      {cursor.value !== null && (
+        <button class="quiet" type="button" disabled={isBusy.value} onClick={() => void replayAll()}>
+          Try all that match again
+        </button>
+      )}
     </div>
   );
 }
 
-async function list(): Promise<void> {
-  letters.value = await attempted(async () => {
-    const { body } = await call<{ items: Letter[]; total: number }>(`/v1/dead-letters?limit=${MOST_SHOWN}`);
-    total.value = body.total;
-    chosen.value = new Set();
-    return body.items;
+/** Asks the gateway anew with one thing changed. */
+function ask(what: Signal<string>, value: string): void {
+  what.value = value;
+  void list(null);
+}
+
+async function page(limit: number, after: string | null): Promise<Page> {
+  const query = new URLSearchParams({
+    limit: String(limit),
+    ...(offer.value && { offer: offer.value }),
+    ...(channel.value && { channel: channel.value }),
+    ...(reason.value && { reason: reason.value }),
+    ...(after && { cursor: after }),
   });
+  return (await call<Page>(`/v1/dead-letters?${query}`)).body;
+}
+
+async function list(after: string | null): Promise<void> {
+  isBusy.value = true;
+  const known = after ? all.value : [];
+  letters.value = await attempted(async () => {
+    const found = await page(PAGE, after);
+    total.value = found.total;
+    cursor.value = found.next_cursor;
+    return [...known, ...found.items];
+  });
+  if (!after) chosen.value = new Set();
+  isBusy.value = false;
 }
 
 async function replay(ids: readonly string[]): Promise<void> {
+  await act(async () => tellOf(await tried(ids)));
+}
+
+/** Every letter that is asked for, also those not loaded yet. */
+async function replayAll(): Promise<void> {
+  const what = isAsked.value ? "all dead letters that match" : "all dead letters";
+  if (!(await confirmed(`Try ${what} again?`, "What may be sent now goes out; the rest stays.", "Try again"))) return;
   await act(async () => {
-    const { body } = await call<{ replayed: number }>("/v1/dead-letters/replay", { method: "POST", json: { ids } });
-    tell(body.replayed === 1 ? "One push is being tried again." : `${count(body.replayed)} pushes are tried again.`);
+    const ids: string[] = [];
+    let next: string | null = null;
+    do {
+      const found: Page = await page(MOST_AT_ONCE, next);
+      ids.push(...found.items.map(({ id }) => id));
+      next = found.next_cursor;
+    } while (next);
+    tellOf(await tried(ids));
   });
+}
+
+async function tried(ids: readonly string[]): Promise<Replayed> {
+  const sum: Replayed = { replayed: 0, refused: [] };
+  for (let start = 0; start < ids.length; start += MOST_AT_ONCE) {
+    const json = { ids: ids.slice(start, start + MOST_AT_ONCE) };
+    const { body } = await call<Replayed>("/v1/dead-letters/replay", { method: "POST", json });
+    sum.replayed += body.replayed;
+    sum.refused.push(...body.refused);
+  }
+  return sum;
+}
+
+function tellOf({ replayed, refused }: Replayed): void {
+  stays.value = new Map(refused.map((one) => [one.id, whyItStays(one.reason, one.free_at_ms)]));
+  const sent = replayed === 1 ? "One push is being tried again." : `${count(replayed)} pushes are tried again.`;
+  tell(refused.length > 0 ? `${sent} ${count(refused.length)} may not be sent now.` : sent);
+}
+
+function whyItStays(rule: string, freeAtMs: number | null): string {
+  const known = STAYS[rule] ?? saidOf({ gate: "claim", passed: false, rule });
+  const again = freeAtMs ? ` Possible again after ${dateAndTime(freeAtMs)}.` : "";
+  return (known || `${words(rule)}.`) + again;
 }
 
 async function discard(ids: readonly string[]): Promise<void> {
   const what = ids.length === 1 ? "this push" : `${count(ids.length)} pushes`;
   if (!(await confirmed(`Discard ${what}?`, "They are forgotten and cannot be tried again.", "Discard"))) return;
   await act(async () => {
-    await call("/v1/dead-letters/discard", { method: "POST", json: { ids } });
+    for (let start = 0; start < ids.length; start += MOST_AT_ONCE) {
+      const json = { ids: ids.slice(start, start + MOST_AT_ONCE) };
+      await call("/v1/dead-letters/discard", { method: "POST", json });
+    }
     tell("Discarded.");
   });
 }
@@ -169,6 +291,5 @@ async function act(deed: () => Promise<void>): Promise<void> {
   isBusy.value = true;
   const done = await attempted(deed);
   if (done instanceof Problem) tell(done.detail);
-  await list();
-  isBusy.value = false;
+  await list(null);
 }
