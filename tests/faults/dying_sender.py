@@ -1,6 +1,6 @@
-"""A sender that kills itself, as ``kill -9`` would, at a chosen step: ``python -m tests.faults.dying_sender`` URL STEP.
+"""A sender that kills itself, as ``kill -9`` would, at a chosen step.
 
-Reads the sandbox's addresses as JSON from its standard input.
+``python -m tests.faults.dying_sender`` URL STEP TRANSPORT reads the sandbox's addresses as JSON from standard input.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from gateway.delivery.channel import Channel, Device, Outcome
-from gateway.delivery.channels import open_channels
+from gateway.delivery.channels import Transport, open_channels
 from gateway.delivery.job import PushJob
 from gateway.delivery.sandbox.process import Addresses
 from gateway.metrics import Metrics
@@ -63,7 +63,7 @@ class Dying:
         await self._channel.close()
 
 
-async def main(redis_url: str, step: str) -> None:
+async def main(redis_url: str, step: str, transport: Transport) -> None:
     addresses = msgspec.json.decode(sys.stdin.buffer.read(), type=Addresses, dec_hook=lambda kind, text: kind(text))
     store = await Store.open(Settings(redis_url=redis_url, partitions=4))
     outbox: Any = store.outbox
@@ -72,11 +72,11 @@ async def main(redis_url: str, step: str) -> None:
     if step == "after_ack":
         outbox.ack = dying_after(outbox.ack)
     apns, fcm = apps_at(addresses)
-    opened = open_channels(apns=apns, fcm=fcm)
+    opened = open_channels(apns=apns, fcm=fcm, transport=transport)
     channels = {name: Dying(channel, step) for name, channel in opened.items()}
     await Sender(store, channels, Metrics()).run(asyncio.Event())
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path.cwd()))
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], "stock" if sys.argv[3] == "stock" else "http2"))

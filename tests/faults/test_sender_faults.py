@@ -9,13 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from gateway.delivery.apns import ApnsChannel
 from gateway.delivery.channel import Channel, Status
-from gateway.delivery.channels import open_channels
+from gateway.delivery.channels import TRANSPORTS, Transport, open_channels
 from gateway.delivery.courier import Courier
 from gateway.delivery.sandbox.http2 import Request
 from gateway.delivery.waiting import Backoff
@@ -44,10 +45,16 @@ async def store(redis: list[EmbeddedRedis]) -> AsyncIterator[Store]:
     await opened.close()
 
 
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> Transport:
+    chosen: Transport = request.param
+    return chosen
+
+
 @pytest.fixture
-async def channels(sandbox: Arrived) -> AsyncIterator[dict[str, Channel]]:
+async def channels(sandbox: Arrived, transport: Transport) -> AsyncIterator[dict[str, Channel]]:
     apns, fcm = apps_at(sandbox.addresses)
-    opened = open_channels(apns=apns, fcm=fcm)
+    opened = open_channels(apns=apns, fcm=fcm, transport=transport)
     yield opened
     for channel in opened.values():
         await channel.close()
@@ -84,7 +91,7 @@ async def test_a_redis_that_goes_away_in_mid_send_loses_and_repeats_nothing(
     redis: list[EmbeddedRedis], store: Store, channels: dict[str, Channel], sandbox: Arrived, tmp_path: Path, way: str
 ) -> None:
     for n in range(50):
-        await register(store, f"user-{n}", f"apns:slow-{n}")
+        await register(store, f"user-{n}", f"{'apns' if n % 2 else 'fcm'}:slow-{n}")
         await claim(store, a_job(f"user-{n}"))
     await asyncio.sleep(1.2)  # the append-only file is flushed each second
     async with sending(store, channels):
@@ -104,17 +111,30 @@ async def test_a_redis_that_goes_away_in_mid_send_loses_and_repeats_nothing(
 
 
 @pytest.mark.parametrize(
-    ("step", "arrivals"), [("after_read", 1), ("before_send", 1), ("after_send", 2), ("after_ack", 1)]
+    ("step", "platform", "arrivals"),
+    [
+        ("after_read", "apns", 1),
+        ("before_send", "fcm", 1),
+        ("after_send", "apns", 2),
+        ("after_send", "fcm", 2),
+        ("after_ack", "apns", 1),
+    ],
 )
 async def test_kill_minus_nine_of_the_sender_at_every_step_loses_nothing(
-    redis: list[EmbeddedRedis], store: Store, channels: dict[str, Channel], sandbox: Arrived, step: str, arrivals: int
+    redis: list[EmbeddedRedis],
+    store: Store,
+    transport: Transport,
+    channels: dict[str, Channel],
+    sandbox: Arrived,
+    step: str,
+    platform: str,
+    arrivals: int,
 ) -> None:
     """One step can repeat: killed between the provider's answer and the acknowledgement; the phone still shows one."""
-    await register(store, "ann", "apns:phone")
+    await register(store, "ann", f"{platform}:phone")
     await claim(store, a_job("ann"))
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.faults.dying_sender", redis[-1].url, step, stdin=asyncio.subprocess.PIPE
-    )
+    arguments = ("-m", "tests.faults.dying_sender", redis[-1].url, step, transport)
+    child = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=asyncio.subprocess.PIPE)
     addresses = msgspec.to_builtins(sandbox.addresses, enc_hook=str)
     await child.communicate(msgspec.json.encode(addresses))
     assert child.returncode == -signal.SIGKILL
@@ -123,4 +143,11 @@ async def test_kill_minus_nine_of_the_sender_at_every_step_loses_nothing(
         await emptied(store)
     pushes = await sandbox.pushes()
     assert len(pushes) == arrivals
-    assert len({push["headers"]["apns-collapse-id"] for push in pushes}) == 1
+    assert len({shown_as(push) for push in pushes}) == 1
+
+
+def shown_as(push: dict[str, Any]) -> str:
+    """What makes a phone show a repeat in the place of the first."""
+    if push["provider"] == "apns":
+        return str(push["headers"]["apns-collapse-id"])
+    return str(push["payload"]["android"]["notification"]["tag"])
