@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import segno
 
 from gateway.calling import Caller, command, run
+from gateway.errors import BadRequest
 from gateway.ingest.clients import CLIENTS
 
 
@@ -66,7 +68,7 @@ def _source(options: argparse.Namespace, call: Caller) -> Iterator[str]:
             "url": options.public_url,
             "encryption_key": options.encryption_key,
             "sends_geofences": options.send_geofences,
-            "fields": json.load(options.fields) if options.fields else None,
+            "fields": _read(options.fields) if options.fields else None,
         }
         setup = call("POST", "/v1/sources", {k: v for k, v in wanted.items() if v is not None})["setup"]
         yield f"address  {setup['url']}"
@@ -74,6 +76,14 @@ def _source(options: argparse.Namespace, call: Caller) -> Iterator[str]:
         if setup["link"]:
             yield f"link     {setup['link']}"
         yield _qr(setup["link"] or setup["url"])
+
+
+def _read(file: BinaryIO) -> Any:
+    """The file's JSON. Raises BadRequest."""
+    try:
+        return json.load(file)
+    except ValueError as error:
+        raise BadRequest(f"{file.name} is not JSON: {error}") from None
 
 
 def _keys(options: argparse.Namespace, call: Caller) -> Iterator[str]:

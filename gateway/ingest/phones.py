@@ -7,6 +7,7 @@ since then the phone should keep its fixes.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from gateway.catalog.shelf import box_of
 from gateway.clock import now_ms
-from gateway.errors import GeopushError, Unauthorized
+from gateway.errors import GeopushError, Unauthorized, Unavailable
 from gateway.ingest.clients import CLIENTS
 from gateway.ingest.clients.calls import Call, NearbyStore, Report, Source
 from gateway.ingest.decode import Rejected
@@ -30,6 +31,8 @@ STORES_SENT = 20
 """iOS watches at most 20 regions of an app."""
 RENEW_MOVED_M = 500.0
 """Stores are sent again once the phone has moved this far: within it the nearest hardly change."""
+INLINE_BYTES = 16_384
+"""Larger bodies are read in a thread: at some 15 microseconds a fix, a day of GPSLogger's CSV would hold the loop."""
 MAX_TOLD = 100_000
 """Phones whose last place we remember for that."""
 
@@ -67,11 +70,12 @@ async def _receive(request: web.Request) -> web.StreamResponse:
     received_at_ms = now_ms()
     report = await _read(request, source, received_at_ms)
     context = request.app[CONTEXT]
-    if report.pings:
-        await request.app[INTAKE].take(report.pings, received_at_ms, source.id)
+    most = context.settings.max_batch_pings
+    for first in range(0, len(report.pings), most):
+        await request.app[INTAKE].take(report.pings[first : first + most], received_at_ms, source.id)
     for refused in report.set_aside:
         context.metrics.pings_rejected.labels(refused.code).inc()
-    reply = client.reply(report, await _nearby(request, source, report), received_at_ms)
+    reply = client.reply(report, await _nearby(request, source, report))
     return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 
 
@@ -84,16 +88,19 @@ async def _read(request: web.Request, source: Source, received_at_ms: int) -> Re
     settings = request.app[CONTEXT].settings
     try:
         body = await read_body(request, settings.max_body_bytes, settings.max_inflated_bytes)
+    except Unavailable:
+        raise
     except GeopushError as error:
         return Report(set_aside=[Rejected(0, error.code, error.detail)])
     call = Call(
         method=request.method,
-        query=dict(request.query),
+        query=dict(request.query.items()),
         content_type=request.content_type,
         body=body,
         received_at_ms=received_at_ms,
     )
-    return CLIENTS[source.kind].read(call, source)
+    read = CLIENTS[source.kind].read
+    return read(call, source) if len(body) <= INLINE_BYTES else await asyncio.to_thread(read, call, source)
 
 
 async def _nearby(request: web.Request, source: Source, report: Report) -> Sequence[NearbyStore]:

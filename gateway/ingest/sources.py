@@ -31,6 +31,10 @@ Kind = Literal[
 ]
 
 
+MAX_ORIGIN_LENGTH = 500
+"""Of the address that phones reach the gateway at: with all else it fits into a QR code."""
+
+
 class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A source to add. ``url`` is where phones reach the gateway; without it the address of this request is taken."""
 
@@ -40,7 +44,7 @@ class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encryption_key: Annotated[str, Meta(min_length=1)] | None = None
     sends_geofences: bool = False
     fields: FieldMap | None = None
-    url: Annotated[str, Meta(pattern=r"^https?://[^/]+(/.*)?$")] | None = None
+    url: Annotated[str, Meta(pattern=r"^https?://[^/]+(/.*)?$", max_length=MAX_ORIGIN_LENGTH)] | None = None
 
 
 class SourceDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,6 +87,9 @@ async def add(stored: Sources, wanted: NewSource, origin: str) -> SourceDocument
     Raises InvalidDocument where the client needs a user, a key or a field map that ``wanted`` does not bring.
     """
     _check(wanted)
+    origin = wanted.url or origin
+    if len(origin) > MAX_ORIGIN_LENGTH:
+        raise InvalidDocument("the address of this request is too long for a QR code; give one", pointer="/url")
     source = Source(
         id=secrets.token_hex(6),
         kind=wanted.kind,
@@ -94,7 +101,7 @@ async def add(stored: Sources, wanted: NewSource, origin: str) -> SourceDocument
     created_at_ms = now_ms()
     body = msgspec.json.encode(Kept(wanted.name, source))
     secret = await stored.add(StoredSource(source.id, created_at_ms, body))
-    return _shown(Kept(wanted.name, source), created_at_ms, setup_of(source, secret, wanted.url or origin))
+    return _shown(Kept(wanted.name, source), created_at_ms, setup_of(source, secret, origin))
 
 
 @operation(

@@ -13,7 +13,7 @@ import zlib
 import zstandard
 from aiohttp import web
 
-from gateway.errors import BadRequest, TooLarge, UnsupportedMediaType
+from gateway.errors import BadRequest, TooLarge, Unavailable, UnsupportedMediaType
 
 READ_TIMEOUT_S = 30.0
 """Longest that a whole body may take to arrive: generous for a phone on 2G, final for a slow loris."""
@@ -28,7 +28,7 @@ async def read_body(request: web.Request, limit_bytes: int, inflated_limit_bytes
     """The body, unpacked (gzip, deflate, zstd).
 
     Raises TooLarge past ``limit_bytes`` as sent or ``inflated_limit_bytes`` unpacked (default: the same),
-    BadRequest for a broken packing, UnsupportedMediaType for an unknown one.
+    BadRequest for a broken packing, UnsupportedMediaType for an unknown one, Unavailable where it does not arrive.
     """
     declared = request.content_length
     if declared is not None and declared > limit_bytes:
@@ -57,7 +57,7 @@ async def _received(request: web.Request, limit_bytes: int) -> bytes:
                     raise _too_large(limit_bytes)
                 chunks.append(chunk)
     except TimeoutError:
-        raise BadRequest(f"the body did not arrive within {READ_TIMEOUT_S:g} s") from None
+        raise Unavailable(f"the body did not arrive within {READ_TIMEOUT_S:g} s; send it again") from None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -79,6 +79,6 @@ class Client(Protocol):
         """The pings of ``call``; never raises for what the client sent."""
         ...
 
-    def reply(self, report: Report, nearby: Sequence[NearbyStore], at_ms: int) -> Reply:
+    def reply(self, report: Report, nearby: Sequence[NearbyStore]) -> Reply:
         """The answer that lets the client go on, with the stores it should watch where it can."""
         ...

@@ -25,5 +25,5 @@ class FieldMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     speed_unit: SpeedUnit = "m/s"
     heading: Names = ()
     mock: Names = ()
-    rows: str = ""
+    rows: Annotated[str, Meta(pattern="^(/.*)?$", max_length=200)] = ""
     reply: Annotated[str, Meta(max_length=1000)] = ""

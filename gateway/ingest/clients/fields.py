@@ -88,7 +88,7 @@ class Mapped:
                 set_aside.append(error.at(index))
         return Report(pings, set_aside, dialect=fields.reply)
 
-    def reply(self, report: Report, nearby: Sequence[NearbyStore], at_ms: int) -> Reply:  # noqa: ARG002 - the protocol's
+    def reply(self, report: Report, nearby: Sequence[NearbyStore]) -> Reply:  # noqa: ARG002 - the protocol's
         """What the map says, else an empty 200."""
         return Reply(report.dialect.encode(), "application/json" if report.dialect else "text/plain")
 

@@ -42,7 +42,7 @@ class Overland:
                 pings.append(ping)
         return Report(pings, set_aside)
 
-    def reply(self, report: Report, nearby: Sequence[NearbyStore], at_ms: int) -> Reply:  # noqa: ARG002 - the protocol's
+    def reply(self, report: Report, nearby: Sequence[NearbyStore]) -> Reply:  # noqa: ARG002 - the protocol's
         """The one answer that the app takes for success."""
         return Reply(OK)
 

@@ -4,10 +4,12 @@ Instants are epoch seconds, speed is km/h. Every type but ``location`` and ``tra
 and so is an empty body (a friend was deleted). After any 4xx iOS throws the fix away and alarms the user, and Android
 sends it again up to 100,000 times: so everything that came in with a good key is answered 200. The reply is an array,
 which may tell the app to watch circles (``setWaypoints``; it needs the app's remote commands switched on).
+Both apps replace a waypoint that they know, Android by ``tst``, iOS by ``rid``, and keep all others: so circles have
+numbered places, which each reply fills anew, or a phone would gather more with every 500 m.
 Headers X-Limit-U and X-Limit-D are no identity: iOS fills them in itself, so a source binds the user.
 
 Overland's mode sends ``tst`` counted from 2001 and needs an object as answer, else it sends again for ever.
-Read from the OwnTracks booklet, both apps' sources, and Overland's GLManager.m.
+Read from the OwnTracks booklet, both apps' sources (Settings.m, WaypointsRepo.kt), and Overland's GLManager.m.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ APPLE_EPOCH_S = 978_307_200
 IMPOSSIBLE_AGE_S = 20 * 365 * 86_400
 """A fix older than this was counted from 2001."""
 MAX_KEY_BYTES = SecretBox.KEY_SIZE
+PLACES_FROM_S = 1_000_000_000
+"""``tst`` of the first place: an instant at which nobody set a waypoint of his own."""
 _OVERLAND = "overland"
 
 
@@ -68,7 +72,7 @@ class OwnTracks:
                 set_aside.append(error.at(index))
         return Report(pings, set_aside, dialect)
 
-    def reply(self, report: Report, nearby: Sequence[NearbyStore], at_ms: int) -> Reply:
+    def reply(self, report: Report, nearby: Sequence[NearbyStore]) -> Reply:
         """An array, with the circles to watch if any; Overland's mode gets its object."""
         if report.dialect == _OVERLAND:
             return Reply(OK)
@@ -77,11 +81,12 @@ class OwnTracks:
         waypoints = [
             {
                 "_type": "waypoint",
-                "desc": store.name,
-                "lat": store.lat,
-                "lon": store.lng,
+                "desc": store.name.replace(":", " "),  # after a colon iOS reads the identity of a beacon
+                "lat": round(store.lat, 6),
+                "lon": round(store.lng, 6),
                 "rad": round(store.radius_m),
-                "tst": at_ms // 1000 + place,
+                "tst": PLACES_FROM_S + place,
+                "rid": f"geopush-{place}",
             }
             for place, store in enumerate(nearby)
         ]

@@ -6,6 +6,8 @@ Link formats: Overland's README (``overland://setup``), the OwnTracks booklet (`
 from __future__ import annotations
 
 import base64
+import json
+import re
 from urllib.parse import urlencode
 
 import msgspec
@@ -68,5 +70,14 @@ def _link(source: Source, url: str) -> str:
         }
         if source.encryption_key:
             settings["encryptionKey"] = source.encryption_key
-        return "owntracks:///config?inline=" + base64.urlsafe_b64encode(msgspec.json.encode(settings)).decode()
+        return "owntracks:///config?inline=" + _plain_base64(settings)
     return ""
+
+
+def _plain_base64(document: dict[str, object]) -> str:
+    """JSON in base64 without a character that links or the alphabets disagree on: no plus, slash, or equals sign.
+
+    In ASCII only a third byte of > ~ ? or DEL makes one of the last two digits, so these are escaped; spaces fill up.
+    """
+    text = re.sub(r"[>~?\x7f]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(document))
+    return base64.b64encode((text + " " * (-len(text) % 3)).encode()).decode()

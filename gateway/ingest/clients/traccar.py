@@ -45,7 +45,7 @@ class Traccar:
                 set_aside.append(error.at(index))
         return Report(pings, set_aside)
 
-    def reply(self, report: Report, nearby: Sequence[NearbyStore], at_ms: int) -> Reply:  # noqa: ARG002 - the protocol's
+    def reply(self, report: Report, nearby: Sequence[NearbyStore]) -> Reply:  # noqa: ARG002 - the protocol's
         """An empty 200."""
         return Reply(content_type="text/plain")
 

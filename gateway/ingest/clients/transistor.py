@@ -48,7 +48,7 @@ class Transistor:
                 set_aside.append(error.at(index))
         return Report(pings, set_aside)
 
-    def reply(self, report: Report, nearby: Sequence[NearbyStore], at_ms: int) -> Reply:  # noqa: ARG002 - the protocol's
+    def reply(self, report: Report, nearby: Sequence[NearbyStore]) -> Reply:  # noqa: ARG002 - the protocol's
         """Nothing, or the stores to watch."""
         if not nearby:
             return Reply(b"{}")

@@ -61,6 +61,9 @@ async def test_a_refusal_is_one_line_that_says_what_to_do(http: Http, capsys: py
         1,
         "the gateway refused POST /v1/sources: owntracks tells no user that could be trusted; bind the source to one\n",
     )
+    words = ("add", "custom", "--name", "x", "--fields", __file__)
+    status, _, err = await said(http, capsys, source_main, *words)
+    assert (status, err.startswith(f"{__file__} is not JSON: "), err.count("\n")) == (1, True, 1)
     assert (await said(http, capsys, keys_main, "list", key="gp_no"))[0] == 1
     status = await asyncio.to_thread(keys_main, ["--url", "http://127.0.0.1:9", "--key", "gp_x", "list"])
     assert status == 1

@@ -93,7 +93,7 @@ async def test_setup_links_open_the_app_ready_to_use(http: Http) -> None:
     facts = {"user_id": "jane", "encryption_key": "k3y", "url": "https://geo.example"}
     setup = (await added(http, "owntracks", **facts))["setup"]
     assert setup["url"].startswith("https://geo.example/ingest/")
-    settings = json.loads(base64.urlsafe_b64decode(setup["link"].removeprefix("owntracks:///config?inline=")))
+    settings = json.loads(base64.b64decode(setup["link"].removeprefix("owntracks:///config?inline=")))
     assert (settings["_type"], settings["mode"], settings["url"]) == ("configuration", 3, setup["url"])
     assert settings["encryptionKey"] == "k3y"
     link = (await added(http, "overland", user_id="jane"))["setup"]["link"]
@@ -102,9 +102,35 @@ async def test_setup_links_open_the_app_ready_to_use(http: Http) -> None:
     assert link.endswith("device_id=jane")
 
 
+@pytest.mark.parametrize("user_id", ["a", "ab", "abc", "???>>>~~~", "aé", "王芳"])
+async def test_a_setup_link_holds_nothing_that_links_or_alphabets_of_base64_read_differently(
+    http: Http, user_id: str
+) -> None:
+    setup = (await added(http, "owntracks", user_id=user_id, encryption_key=">?~"))["setup"]
+    inline = setup["link"].removeprefix("owntracks:///config?inline=")
+    assert inline.isalnum()
+    assert json.loads(base64.b64decode(inline))["username"] == user_id
+
+
+async def test_a_day_of_fixes_in_one_body_is_taken_in_parts(http: Http) -> None:
+    """GPSLogger sends its whole file again at every upload: more fixes than one request of ours may hold."""
+    source = await added(http, "gpslogger", user_id="jane")
+    last_s = now_ms() // 1000
+    rows = "".join(f"{last_s - 12_000 + row},60.17,24.94,5\n" for row in range(12_000))
+    body = f"timestamp,lat,lon,acc\n{rows}".encode()
+    async with http.session.post(source["setup"]["url"], data=body, headers={"Content-Type": "text/csv"}) as answer:
+        assert answer.status == 200
+    assert taken(http) == 12_000
+
+
 @pytest.mark.parametrize(
     ("document", "pointer"),
     [
+        ({"kind": "gpslogger", "name": "x", "url": "https://geo.example/" + "x" * 500}, "/url"),
+        (
+            {"kind": "custom", "name": "x", "fields": {"ts": ["t"], "lat": ["a"], "lon": ["b"], "rows": "p"}},
+            "/fields/rows",
+        ),
         ({"kind": "owntracks", "name": "x"}, "/user_id"),
         ({"kind": "custom", "name": "x"}, "/fields"),
         ({"kind": "owntracks", "name": "x", "user_id": "j", "encryption_key": "x" * 33}, "/encryption_key"),

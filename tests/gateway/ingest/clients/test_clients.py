@@ -39,7 +39,7 @@ NOTHING = Report()
 
 
 def reply(kind: str, report: Report = NOTHING, *nearby: NearbyStore) -> Any:
-    answer = CLIENTS[kind].reply(report, nearby, NOW_MS)
+    answer = CLIENTS[kind].reply(report, nearby)
     assert answer.status == 200
     return json.loads(answer.body) if answer.body else None
 
@@ -90,8 +90,18 @@ def test_owntracks_is_told_which_circles_to_watch() -> None:
     assert (command["_type"], command["action"]) == ("cmd", "setWaypoints")
     (waypoint,) = command["waypoints"]["waypoints"]
     assert waypoint == {
-        "_type": "waypoint", "desc": "Store 1", "lat": 60.17, "lon": 24.94, "rad": 80, "tst": NOW_MS // 1000
+        "_type": "waypoint", "desc": "Store 1", "lat": 60.17, "lon": 24.94, "rad": 80,
+        "tst": 1_000_000_000, "rid": "geopush-0",
     }  # fmt: skip
+
+
+def test_owntracks_circles_keep_their_places_so_that_a_phone_never_gathers_more() -> None:
+    """Both apps keep what is not named again; and iOS reads what follows a colon as a beacon."""
+    other = NearbyStore("s2", "Store 2: the big one", 60.2, 24.9, 50.0)
+    (first,), (second,) = reply("owntracks", NOTHING, STORE, other), reply("owntracks", NOTHING, other, STORE)
+    places = [[(w["tst"], w["rid"]) for w in c["waypoints"]["waypoints"]] for c in (first, second)]
+    assert places[0] == places[1] == [(1_000_000_000, "geopush-0"), (1_000_000_001, "geopush-1")]
+    assert second["waypoints"]["waypoints"][0]["desc"] == "Store 2  the big one"
 
 
 def test_overlands_owntracks_mode_counts_from_2001_and_gets_its_object() -> None:
