@@ -21,8 +21,8 @@ JSON_TYPE = "application/json"
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 
 MAX_USER_ID_LENGTH = 128
-MAX_INTEGER_DIGITS = 18
-"""Digits that every 64-bit integer can hold; longer ones are read as floats, far out of every range here."""
+MAX_INTEGER_DIGITS = 19
+"""Digits of today in nanoseconds; longer integers are read as floats, far out of every range here."""
 MAX_NODES_PER_PING = 4
 """Objects and arrays in a faulty body, per ping allowed: bounds what taking it apart may build (a ping has one)."""
 UNKNOWN = -1

@@ -65,7 +65,7 @@ class ExpressPings:
         except GeopushError:
             return None
         try:
-            handled = self._intake.put(decoded.pings, received_at_ms, identity.key_id) if decoded.pings else None
+            handled = self._intake.put(decoded.pings, received_at_ms, identity.payer) if decoded.pings else None
         except Exception as error:  # noqa: BLE001 - told to the client
             return self._refusal(error, head, received_at_ms)
         if handled is not None:

@@ -1,4 +1,4 @@
-"""How fast one key may send, and how close together one user's fixes are worth taking.
+"""How fast one key, or one user with a token, may send, and how close together one user's fixes are worth taking.
 
 Limits are off unless set. The workers of one host keep them together; several hosts each grant the whole.
 """
@@ -15,8 +15,8 @@ from geofences.model import Ping
 
 BURST_S = 2.0
 """A key may save up this long: phones come in waves."""
-MAX_KEYS = 1 << 14
-"""Keys whose allowance is kept."""
+MAX_KEYS = 1 << 18
+"""Keys, and users with tokens, whose allowance is kept, in 4 MB."""
 MAX_USERS = 1 << 18
 """Users whose last fix is kept, in 4 MB."""
 

@@ -54,7 +54,7 @@ async def post_pings(request: web.Request) -> web.StreamResponse:
     identity = request[IDENTITY]
     decoded = decode_pings(body, request.content_type, settings.max_batch_pings, identity.user_id)
     if decoded.pings:
-        await request.app[INTAKE].take(decoded.pings, received_at_ms, identity.key_id)
+        await request.app[INTAKE].take(decoded.pings, received_at_ms, identity.payer)
     for refused in decoded.rejected:
         context.metrics.pings_rejected.labels(refused.code).inc()
     if is_asked:

@@ -114,7 +114,7 @@ class _Backlog:
         self._line = line
         context = request.app[CONTEXT]
         self._max_pings, self._rejected = context.settings.max_batch_pings, context.metrics.pings_rejected
-        self._payer, self._bound_to = request[IDENTITY].key_id, request[IDENTITY].user_id
+        self._payer, self._bound_to = request[IDENTITY].payer, request[IDENTITY].user_id
         self._seq = line.seq
         self._waiting = _Frames()
         self._work: asyncio.Future[None] | None = None

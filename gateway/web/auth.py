@@ -44,6 +44,11 @@ class Identity(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
 
+    @property
+    def payer(self) -> str:
+        """Whose rate a request counts against: the key's, or of a credential that speaks for one user, that user's."""
+        return self.key_id if self.user_id is None else f"{self.key_id}:{self.user_id}"
+
     def require(self, permission: Permission) -> None:
         """Raise Forbidden, which names the permission and who has it, unless it is held."""
         if permission in self.permissions:

@@ -46,6 +46,14 @@ async def test_a_key_that_sends_too_fast_is_told_when_to_come_back(http: Http) -
     assert (await http.call("POST", "/v1/pings", ping(), key=await http.new_key("ingest")))[0] == 202
 
 
+async def test_phones_with_tokens_are_slowed_each_for_itself(http: Http) -> None:
+    """One key signs the tokens of all: a phone that sends too fast takes nothing from the others."""
+    fast, calm = token("e"), token("e", sub="u2")
+    batch = [ping(after_ms=i) for i in range(120)]
+    assert [(await http.call("POST", "/v1/pings", batch, key=fast))[0] for _ in range(2)] == [202, 429]
+    assert (await http.call("POST", "/v1/pings", ping("u2"), key=calm))[0] == 202
+
+
 async def test_fixes_too_close_together_are_accepted_counted_and_dropped(http: Http) -> None:
     status, answer = await http.call("POST", "/v1/pings", [ping(after_ms=i * 500) for i in range(9)])
     assert (status, answer["accepted"]) == (202, 9)

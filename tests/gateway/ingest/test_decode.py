@@ -57,6 +57,7 @@ def test_an_empty_array_is_an_empty_batch() -> None:
         ({"lat": True}, "wrong_type", "/lat", "got bool"),
         ({"ts": 1_707_057_574}, "ts_not_milliseconds", "/ts", "looks like seconds"),
         ({"ts": 1_707_057_574_000_000}, "ts_not_milliseconds", "/ts", "finer than milliseconds"),
+        ({"ts": 1_707_057_574_000_000_000}, "ts_not_milliseconds", "/ts", "finer than milliseconds"),
         ({"ts": 1_707_057_574_000.5}, "wrong_type", "/ts", "expected int"),
         ({"ts": "2024-02-04T14:39:34Z"}, "wrong_type", "/ts", "expected int, got str"),
         ({"ts": -1}, "ts_not_milliseconds", "/ts", "ts -1"),
