@@ -32,18 +32,25 @@ from gateway import app, ingest, ops
 from gateway.settings import Settings
 from gateway.web.openapi import document_of, path_example
 
-EXAMPLES = 12
-"""Made-up requests of each operation, beside those that schemathesis derives from every keyword of its schemas: about a
-minute of one core in all."""
+EXAMPLES = 6
+"""Made-up requests of each operation, beside those derived from every keyword of its description: half a minute of one
+core in all."""
 STREAMS = {"text/event-stream"}
 SERVED = [op for op in (*ingest.OPERATIONS, *ops.OPERATIONS) if op.answer_type not in STREAMS and op.status != 101]
 CONFIG = SchemathesisConfig.from_dict(
     {
         "phases": {"examples": {"enabled": True}, "coverage": {"enabled": True}},
         "generation": {"mode": "all"},
+        "operations": [
+            {
+                "include-path": "/v1/offers/{offer_id}",
+                "include-method": "PUT",
+                "phases": {"coverage": {"enabled": False}},
+            }
+        ],
     }
 )
-"""Good and bad requests."""
+"""Good and bad requests; those of an offer's keywords would be a quarter of all, and its faults have their own tables."""
 DOCUMENT = json.loads(json.dumps(document_of(SERVED, "0")))
 """As it is served: JSON has no tuples, which schemathesis cannot compare."""
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
@@ -117,8 +124,8 @@ def stands(_context: CheckContext, response: Response, _case: Case) -> None:
 
 def refuses(context: CheckContext, response: Response, case: Case) -> None:
     """What breaks the description is refused; what comes in bulk may be, one by one, in an answer that says so."""
-    is_refused = response.status_code == 412  # schemathesis does not know it as a refusal
-    if not is_refused and response.status_code != 202 and b'"failed":' not in response.content:
+    is_known = response.status_code not in {202, 412}  # a wrong If-Match, which schemathesis takes for no refusal
+    if is_known and b'"failed":' not in response.content:
         negative_data_rejection(context, response, case)
 
 
