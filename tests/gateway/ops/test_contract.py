@@ -50,7 +50,7 @@ CONFIG = SchemathesisConfig.from_dict(
         ],
     }
 )
-"""Good and bad requests; those of an offer's keywords would be a quarter of all, and its faults have their own tables."""
+"""Good and bad requests; those of an offer's keywords would be a quarter of all, and its faults have tables already."""
 DOCUMENT = json.loads(json.dumps(document_of(SERVED, "0")))
 """As it is served: JSON has no tuples, which schemathesis cannot compare."""
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
