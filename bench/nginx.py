@@ -7,10 +7,10 @@ body, so there the first part of the path decides. GOAWAY comes after ``requests
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -77,10 +77,10 @@ class Nginx:
     ) -> None:
         """With ``logs`` each request's ``apns-id`` and status can be read back."""
         self._directory = directory
-        self._log = directory / "access.log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self._log, self._read_to = directory / "access.log", 0
+        self._log.touch()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=511)
+        self.port: int = self._listener.getsockname()[1]
         config = directory / "nginx.conf"
         config.write_text(
             _CONFIG.format(
@@ -99,15 +99,14 @@ class Nginx:
         self._command = [program, "-p", str(directory), "-c", str(config), "-e", str(directory / "error.log")]
 
     def __enter__(self) -> Self:
-        """Starts it and waits until it listens."""
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            time.sleep(0.02)
-        self._process.kill()
-        raise RuntimeError(f"nginx did not start: {(self._directory / 'error.log').read_text()}")
+        """Starts it on a socket that listens already, handed over as nginx does to its own successor."""
+        with self._listener as listener:
+            descriptor = listener.fileno()
+            environment = os.environ | {"NGINX": f"{descriptor};"}
+            self._process = subprocess.Popen(
+                self._command, env=environment, pass_fds=[descriptor], stderr=subprocess.DEVNULL
+            )
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -118,6 +117,9 @@ class Nginx:
 
     def requests(self) -> list[Served]:
         """What it logged since the last call."""
-        lines = [line.split(" ") for line in self._log.read_text().splitlines()]
-        self._log.write_text("")
+        with self._log.open() as log:
+            log.seek(self._read_to)
+            whole, _, _ = log.read().rpartition("\n")
+        self._read_to += len(whole) + bool(whole)
+        lines = [line.split(" ") for line in whole.splitlines()]
         return [Served(apns_id, int(status), float(at_s), path) for apns_id, status, at_s, path in lines]

@@ -12,12 +12,11 @@ import aiohttp
 
 from gateway import app
 from gateway.clock import now_ms
-from gateway.settings import Settings
 from gateway.store.claims import ClaimCandidate, ClaimRequest
-from gateway.store.connection import Connection
 from gateway.store.store import Store
 from tests.console.canned import GROUND, real_stores
 from tests.gateway.delivery.jobs import a_job
+from tests.patience import connected, patient
 
 STORES = 40
 
@@ -60,10 +59,10 @@ class Served:
 @contextlib.asynccontextmanager
 async def serving(redis_url: str, **settings: Any) -> AsyncIterator[Served]:
     """A gateway on an emptied Redis, with the first stores of the demo's city."""
-    connection = await Connection.open(redis_url)
+    connection = await connected(redis_url)
     await connection.call("FLUSHALL")
     await connection.close()
-    wanted = Settings(redis_url=redis_url, port=0, partitions=4, ground_file=GROUND, activity_min_users=1, **settings)
+    wanted = patient(redis_url=redis_url, port=0, partitions=4, ground_file=GROUND, activity_min_users=1, **settings)
     async with app.running(wanted) as gateway, aiohttp.ClientSession() as session:
         assert gateway.new_admin_key is not None
         served = Served(session, gateway.url, gateway.new_admin_key, gateway.context.store)

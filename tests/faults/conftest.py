@@ -42,8 +42,8 @@ async def apns(identity: Identity, server: MisbehavingServer) -> AsyncIterator[A
 
 @pytest.fixture
 async def hasty(identity: Identity, server: MisbehavingServer) -> AsyncIterator[ApnsChannel]:
-    """With a deadline of 2 s, for tests of deadlines."""
-    channel = ApnsChannel(Http2Apns(app_at(identity, server.port), timeout_s=2.0))
+    """With a deadline of 3 s, for tests of deadlines."""
+    channel = ApnsChannel(Http2Apns(app_at(identity, server.port), timeout_s=3.0))
     yield channel
     await channel.close()
 

@@ -21,9 +21,9 @@ from gateway.delivery.job import PushJob
 from gateway.delivery.sandbox.process import Addresses
 from gateway.metrics import Metrics
 from gateway.sender import Sender
-from gateway.settings import Settings
 from gateway.store import Store
 from tests.gateway.delivery.arrived import apps_at
+from tests.patience import patient
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Dying:
 
 async def main(redis_url: str, step: str, transport: Transport) -> None:
     addresses = msgspec.json.decode(sys.stdin.buffer.read(), type=Addresses, dec_hook=lambda kind, text: kind(text))
-    store = await Store.open(Settings(redis_url=redis_url, partitions=4))
+    store = await Store.open(patient(redis_url=redis_url, partitions=4))
     outbox: Any = store.outbox
     if step == "after_read":
         outbox.read = dying_after(outbox.read)

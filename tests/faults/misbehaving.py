@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -142,13 +142,3 @@ class SilentServer:
         self._open.add(writer)
         while await reader.read(65_536):
             continue
-
-
-async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], timeout_s: float = 10.0) -> None:
-    """Waits until ``condition()`` holds."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            result = condition()
-            if result if isinstance(result, bool) else await result:
-                return
-            await asyncio.sleep(0.01)

@@ -17,9 +17,9 @@ from gateway.delivery.fcm import FcmApp, FcmChannel
 from gateway.delivery.fcm_http2 import Http2Fcm
 from gateway.delivery.fcm_stock import StockFcm
 from gateway.delivery.sandbox.identity import Identity, create
-from tests.faults.misbehaving import until
 from tests.faults.wiremock import WireMock
 from tests.gateway.delivery.jobs import a_device, a_job
+from tests.patience import until
 
 SEND = "/v1/projects/.*"
 OK: dict[str, Any] = {"status": 200, "jsonBody": {"name": "projects/p/messages/1"}}
@@ -51,7 +51,7 @@ def provider(wiremock: WireMock) -> WireMock:
 @pytest.fixture
 async def fcm(provider: WireMock, account: Path, identity: Identity, transport: Transport) -> AsyncIterator[FcmChannel]:
     app = FcmApp(credentials_file=account, host=f"https://127.0.0.1:{provider.https_port}", ca_file=identity.ca_file)
-    channel = opened(app, transport, timeout_s=5.0)
+    channel = opened(app, transport, timeout_s=10.0)
     yield channel
     await channel.close()
 
@@ -111,7 +111,7 @@ async def test_a_token_is_renewed_before_its_end_also_when_no_push_comes(fcm: Fc
     async def is_renewed() -> bool:
         return await asyncio.to_thread(provider.count, "/token") == 2
 
-    await until(is_renewed, 60)
+    await until(is_renewed)
     provider.stub(SEND, {"status": 503}, priority=1)
     provider.stub(SEND, OK, priority=1, **fresh)
     assert (await send(fcm)).status is Status.ACCEPTED
@@ -184,7 +184,7 @@ async def test_a_stall_costs_its_own_push_a_deadline_and_the_others_nothing(
 ) -> None:
     provider.stub(SEND, OK, priority=5)
     stalled = {"request": {"bodyPatterns": [{"contains": "phone-7"}]}, "priority": 1}
-    provider.stub(SEND, OK | {"fixedDelayMilliseconds": 30_000}, **stalled)
+    provider.stub(SEND, OK | {"fixedDelayMilliseconds": 60_000}, **stalled)
     assert await send_many(fcm, 30) == {Status.ACCEPTED: 29, Status.RETRY: 1}
 
 

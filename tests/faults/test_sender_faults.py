@@ -21,13 +21,14 @@ from gateway.delivery.courier import Courier
 from gateway.delivery.sandbox.http2 import Request
 from gateway.delivery.waiting import Backoff
 from gateway.metrics import Metrics
-from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.embedded import EmbeddedRedis
 from tests.faults.misbehaving import Conversation, MisbehavingServer
 from tests.gateway.delivery.arrived import Arrived, apps_at
 from tests.gateway.delivery.jobs import a_device, a_job
-from tests.gateway.test_sender import claim, emptied, register, sending, until
+from tests.gateway.store.test_embedded import written
+from tests.gateway.test_sender import claim, emptied, register, sending
+from tests.patience import patient, until
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ async def redis(tmp_path: Path) -> AsyncIterator[list[EmbeddedRedis]]:
 
 @pytest.fixture
 async def store(redis: list[EmbeddedRedis]) -> AsyncIterator[Store]:
-    opened = await Store.open(Settings(redis_url=redis[-1].url, partitions=4))
+    opened = await Store.open(patient(redis_url=redis[-1].url, partitions=4))
     yield opened
     await opened.close()
 
@@ -93,7 +94,7 @@ async def test_a_redis_that_goes_away_in_mid_send_loses_and_repeats_nothing(
     for n in range(50):
         await register(store, f"user-{n}", f"{'apns' if n % 2 else 'fcm'}:slow-{n}")
         await claim(store, a_job(f"user-{n}"))
-    await asyncio.sleep(1.2)  # the append-only file is flushed each second
+    await written(store.connection)
     async with sending(store, channels):
 
         async def all_in_flight() -> bool:

@@ -23,9 +23,7 @@ from gateway.delivery.sandbox.identity import Identity
 from tests.faults.conftest import app_at
 from tests.faults.misbehaving import Behaviour, Conversation, MisbehavingServer, SilentServer
 from tests.faults.test_apns_faults import send, send_many
-
-PATIENCE_S = 60
-"""That nothing hangs; the deadline itself is a second."""
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -96,9 +94,11 @@ async def ended(channel: ApnsChannel, pushes: int = 20) -> list[Outcome]:
     return await asyncio.wait_for(asyncio.gather(*(send(channel, f"t{n}") for n in range(pushes))), PATIENCE_S)
 
 
-async def test_without_a_fault_every_push_is_accepted(server: MisbehavingServer, stock: ApnsChannel) -> None:
+async def test_without_a_fault_every_push_is_accepted(server: MisbehavingServer, identity: Identity) -> None:
     server.behave = answered_as_asked
-    assert {outcome.status for outcome in await ended(stock)} == {Status.ACCEPTED}
+    channel = ApnsChannel(StockApns(app_at(identity, server.port), timeout_s=PATIENCE_S))
+    assert {outcome.status for outcome in await ended(channel)} == {Status.ACCEPTED}
+    await channel.close()
 
 
 @pytest.mark.parametrize("behave", FAULTS)

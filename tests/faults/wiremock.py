@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import load_pem_x509_certificate
 
+from tests.patience import PATIENCE_S
+
 _PACKAGE = Path(__file__).parent / "node_modules" / "wiremock" / "build"
 _PASSWORD = "wiremock"
 
@@ -23,6 +25,7 @@ class WireMock:
 
     def __init__(self, directory: Path, certificate: Path) -> None:
         """``certificate`` is a PEM of both halves."""
+        self._said = directory / "said.txt"
         keystore = directory / "server.p12"
         pem = certificate.read_bytes()
         key = serialization.load_pem_private_key(pem, None)
@@ -35,29 +38,26 @@ class WireMock:
                 serialization.BestAvailableEncryption(_PASSWORD.encode()),
             )
         )
-        self.port, self.https_port = _free_port(), _free_port()
         (jar,) = _PACKAGE.glob("wiremock-standalone-*.jar")
         self._command = [
             "java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(jar),
-            "--bind-address", "127.0.0.1", "--port", str(self.port), "--https-port", str(self.https_port),
+            "--bind-address", "127.0.0.1", "--port", "0", "--https-port", "0",
             "--https-keystore", str(keystore), "--keystore-type", "PKCS12", "--keystore-password", _PASSWORD,
             "--key-manager-password", _PASSWORD, "--root-dir", str(directory), "--disable-banner",
             "--async-response-enabled", "true", "--async-response-threads", "4",
         ]  # fmt: skip
-        self._admin = f"http://127.0.0.1:{self.port}/__admin"
 
     def __enter__(self) -> Self:
-        """Starts it and waits until it answers; a JVM takes seconds on a busy machine."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(600):
-            try:
-                requests.get(f"{self._admin}/mappings", timeout=5)
-            except requests.ConnectionError:
-                time.sleep(0.1)
-            else:
-                return self
-        self._process.kill()
-        raise RuntimeError("WireMock did not start; try it by hand: " + " ".join(self._command))
+        """Starts it and waits until it says where it listens; a JVM takes seconds on a busy machine."""
+        with self._said.open("w") as said:
+            self._process = subprocess.Popen(self._command, stdout=said, stderr=subprocess.STDOUT)
+        while not (ports := re.findall(r"^(?:https-)?port: +(\d+)$", self._said.read_text(), re.MULTILINE))[1:]:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"WireMock did not start: {self._said.read_text()}")
+            time.sleep(0.05)
+        self.port, self.https_port = map(int, ports)
+        self._admin = f"http://127.0.0.1:{self.port}/__admin"
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -82,13 +82,6 @@ class WireMock:
         return counted
 
     def _call(self, method: str, path: str, document: Any) -> Any:
-        answer = requests.request(method, self._admin + path, json=document, timeout=10)
+        answer = requests.request(method, self._admin + path, json=document, timeout=PATIENCE_S)
         answer.raise_for_status()
         return answer.json() if answer.content else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

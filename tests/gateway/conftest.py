@@ -12,8 +12,8 @@ import pytest
 
 from gateway import app
 from gateway.settings import Settings
-from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
+from tests.patience import connected, patient
 
 
 @dataclass(slots=True)
@@ -56,13 +56,13 @@ def gateway_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 @pytest.fixture
 def settings(gateway_redis_url: str) -> Settings:
-    return Settings(redis_url=gateway_redis_url, port=0, partitions=4, run_sender=False)
+    return patient(redis_url=gateway_redis_url, port=0, partitions=4, run_sender=False)
 
 
 @pytest.fixture
 async def http(settings: Settings) -> AsyncIterator[Http]:
     assert settings.redis_url is not None
-    connection = await Connection.open(settings.redis_url)
+    connection = await connected(settings.redis_url)
     await connection.call("FLUSHALL")
     await connection.close()
     async with app.running(settings) as gateway, aiohttp.ClientSession() as session:

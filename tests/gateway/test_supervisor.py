@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import re
@@ -17,7 +18,8 @@ import aiohttp
 import pytest
 
 from gateway.clock import now_ms
-from tests.journeys.conftest import AWAKE, SQUARE
+from tests.journeys.conftest import AWAKE, INSIDE, SQUARE
+from tests.patience import PATIENCE_S, until
 
 WORKERS = 3
 
@@ -42,8 +44,25 @@ class Team:
 
     def worker_pids(self) -> set[int]:
         """The supervisor's children that are gateways."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {int(pid) for pid in children if b"\0worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        pids = set()
+        for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+                if b"\0worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    pids.add(int(pid))
+        return pids
+
+    async def knows(self, geofence_id: str) -> None:
+        """Waits until every worker has the geofence in use: none of many that are asked at random is without it."""
+        question = {"user_id": "nobody", "user": {}, "pings": [sighting("nobody", now_ms(), *INSIDE)]}
+        in_a_row = 0
+        async with asyncio.timeout(PATIENCE_S):
+            while in_a_row < 15 * WORKERS:
+                answer = await self.call("POST", "/v1/explain", question)
+                in_a_row = in_a_row + 1 if geofence_id in str(answer["moments"]) else 0
+
+
+def sighting(user_id: str, at_ms: int, lat: float, lon: float) -> dict[str, Any]:
+    return {"user_id": user_id, "ts": at_ms, "lat": lat, "lon": lon, "accuracy": 5}
 
 
 @pytest.fixture
@@ -61,7 +80,7 @@ async def team(tmp_path: Path) -> AsyncIterator[Team]:
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.communicate(), 30)
+            await asyncio.wait_for(process.communicate(), PATIENCE_S)
 
 
 async def _announced(process: asyncio.subprocess.Process) -> Team:
@@ -82,7 +101,7 @@ async def test_presence_is_right_whichever_worker_a_ping_reaches(team: Team) -> 
     """Pings of many users, each on a connection of its own, give every user one enter and one exit a visit."""
     await team.call("PUT", "/v1/policy", AWAKE)
     await team.call("PUT", "/v1/geofences/cafe", SQUARE)
-    await asyncio.sleep(0.3)
+    await team.knows("cafe")
     visits, users = 3, 12
     start = now_ms() - 200_000
 
@@ -91,8 +110,7 @@ async def test_presence_is_right_whichever_worker_a_ping_reaches(team: Team) -> 
         for _ in range(visits):
             for lat, lon in [(60.1695, 24.941), (60.1705, 24.941), (60.1695, 24.941), (60.1695, 24.941)]:
                 at_ms += 6_000
-                body = {"user_id": user_id, "ts": at_ms, "lat": lat, "lon": lon, "accuracy": 5}
-                await team.call("POST", "/v1/pings", body)
+                await team.call("POST", "/v1/pings", sighting(user_id, at_ms, lat, lon))
                 await asyncio.sleep(random.random() / 100)
 
     await asyncio.gather(*(walk(f"u{n}") for n in range(users)))
@@ -108,19 +126,17 @@ async def test_a_worker_that_dies_is_started_again(team: Team) -> None:
     assert len(before) == WORKERS
     killed = min(before)
     os.kill(killed, signal.SIGKILL)
-    await asyncio.sleep(0.1)
+    await until(lambda: not Path(f"/proc/{killed}").exists())
     for _ in range(10):
         await team.call("GET", "/healthz")
-    async with asyncio.timeout(30):
-        while len(team.worker_pids() - {killed}) < WORKERS:
-            await asyncio.sleep(0.1)
+    await until(lambda: len(team.worker_pids() - {killed}) == WORKERS)
 
 
 async def test_a_reload_replaces_every_worker_and_refuses_nobody(team: Team) -> None:
     """After SIGHUP all workers are new ones, and requests made all the while are answered."""
     before = team.worker_pids()
     team.process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while team.worker_pids() & before or len(team.worker_pids()) < WORKERS:
             await team.call("GET", "/healthz")
 
@@ -130,6 +146,4 @@ async def test_workers_do_not_outlive_their_supervisor(team: Team) -> None:
     pids = team.worker_pids()
     team.process.kill()
     await team.process.wait()
-    async with asyncio.timeout(30):
-        while any(Path(f"/proc/{pid}").exists() for pid in pids):
-            await asyncio.sleep(0.1)
+    await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))

@@ -14,6 +14,7 @@ import pytest
 from gateway.app import running
 from gateway.delivery.sandbox.process import SandboxProcess
 from gateway.settings import Settings
+from tests.patience import PATIENCE_S, patient
 
 SQUARE = {
     "type": "Feature",
@@ -46,8 +47,8 @@ class Journey:
             return answer
 
     async def eventually(self, asked: Callable[[], Any], until: Callable[[Any], bool]) -> Any:
-        """Ask until the answer is good, for ten seconds."""
-        async with asyncio.timeout(10):
+        """Ask until the answer is good."""
+        async with asyncio.timeout(PATIENCE_S):
             while not until(answer := await asked()):
                 await asyncio.sleep(0.02)
         return answer
@@ -61,7 +62,7 @@ class Journey:
 def settings_for(data_dir: Path, sandbox: SandboxProcess, **more: Any) -> Settings:
     """Settings of a journey's gateway: a data folder of its own, the sandbox as its providers."""
     a = sandbox.addresses
-    return Settings(
+    return patient(
         port=0,
         data_dir=data_dir,
         sandbox="off",

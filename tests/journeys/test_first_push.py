@@ -108,7 +108,6 @@ async def test_a_change_of_the_catalog_is_live_at_once(journey: Journey) -> None
     await journey.call("POST", "/v1/pings", ping("emil", start))
     await journey.call("PUT", "/v1/geofences/shop", SQUARE | {"properties": {"name": "Shop"}})
     await journey.call("PUT", "/v1/offers/coffee", offer(targets={"geofences": ["shop"]}))
-    await asyncio.sleep(0.2)
     for second, point in enumerate([OUTSIDE, OUTSIDE, INSIDE]):
         await journey.call("POST", "/v1/pings", ping("emil", start + 10_000 * (second + 1), point))
     assert "at Shop." in json.dumps(await journey.pushes(1))

@@ -10,6 +10,7 @@ import pytest
 from gateway.delivery.channel import Channel, Status, TokenState
 from tests.gateway.delivery.arrived import Arrived
 from tests.gateway.delivery.jobs import MESSAGE, a_device, a_job
+from tests.patience import PATIENCE_S
 
 BOTH = pytest.mark.parametrize("name", ["apns", "fcm"])
 
@@ -71,7 +72,7 @@ async def test_fcm_says_how_long_to_wait(channels: Channels) -> None:
 async def test_a_reset_stream_or_a_silent_provider_is_a_retry_in_time(
     hasty_channels: Channels, name: str, token: str
 ) -> None:
-    outcome = await asyncio.wait_for(hasty_channels[name].send(a_job(), a_device(name, token)), 30)
+    outcome = await asyncio.wait_for(hasty_channels[name].send(a_job(), a_device(name, token)), PATIENCE_S)
     assert outcome.status is Status.RETRY
 
 

@@ -14,6 +14,7 @@ from gateway.delivery.lane import LaneLimits
 from gateway.delivery.waiting import Backoff
 from gateway.metrics import Metrics
 from tests.gateway.delivery.jobs import a_device, a_job
+from tests.patience import PATIENCE_S, until
 
 AT_ONCE = Backoff(first_s=0.0, cap_s=0.0)
 
@@ -86,7 +87,7 @@ async def test_a_user_without_a_device_is_a_refusal_with_its_reason() -> None:
 async def test_a_stale_credential_costs_no_wait() -> None:
     channel = Scripted(phone=[STALE, ACCEPTED])
     slow = Courier({"apns": channel}, Metrics(), backoff=Backoff(first_s=3600.0, cap_s=3600.0))
-    delivery = await asyncio.wait_for(slow.deliver(a_job(), [a_device("apns", "phone")], asyncio.Event()), 5)
+    delivery = await asyncio.wait_for(slow.deliver(a_job(), [a_device("apns", "phone")], asyncio.Event()), PATIENCE_S)
     assert delivery.outcome.status is Status.ACCEPTED
 
 
@@ -138,7 +139,8 @@ async def test_more_than_a_lane_may_hold_is_left_in_the_outbox_while_its_provide
     bringing, stop = courier(channel, limits=limits), asyncio.Event()
     phone = [a_device("apns", "phone")]
     waiting = [asyncio.create_task(bringing.deliver(a_job(expires_at_ms=2**53), phone, stop)) for _ in range(15)]
-    done, pending = await asyncio.wait(waiting, timeout=0.5)
+    await until(lambda: sum(task.done() for task in waiting) >= 5)
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     assert {task.result().outcome.code for task in done} == {"lane_full"}
     assert len(pending) < 10 + 1
     assert not bringing.is_saturated
@@ -188,16 +190,15 @@ async def test_a_device_of_another_app_goes_over_that_apps_lane() -> None:
 
 async def test_a_provider_that_is_down_is_passed_over_while_another_way_is_open_and_probed_when_it_is_time() -> None:
     down, up = Scripted(phone=[LATER]), Scripted("fcm", tablet=[ACCEPTED])
-    limits = LaneLimits(failures_to_open=1, open_s=0.05)
+    limits = LaneLimits(failures_to_open=1, open_s=3600.0)
     bringing, stop = courier(down, up, limits=limits), asyncio.Event()
     phone, tablet = replace(a_device("apns", "phone"), registered_at_ms=2), a_device("fcm", "tablet")
-    first = asyncio.create_task(bringing.deliver(a_job(), [phone], stop))
-    while not down.sent:
-        await asyncio.sleep(0)
-    tried = len(down.sent)
+    waiting = [asyncio.create_task(bringing.deliver(a_job(expires_at_ms=2**53), [phone], stop))]
+    await until(lambda: down.sent == ["phone"])
     assert (await bringing.deliver(a_job(), [phone, tablet], stop)).outcome.status is Status.ACCEPTED
-    assert (up.sent, len(down.sent)) == (["tablet"], tried)
-    await asyncio.sleep(0.2)
-    assert len(down.sent) > tried
+    assert (up.sent, down.sent) == (["tablet"], ["phone"])
+    bringing._lanes["apns"]._breaker._closed_at_s = 0.0
+    waiting += [asyncio.create_task(bringing.deliver(a_job(expires_at_ms=2**53), [phone, tablet], stop))]
+    await until(lambda: down.sent == ["phone"] * 2)
     stop.set()
-    await first
+    await asyncio.gather(*waiting)

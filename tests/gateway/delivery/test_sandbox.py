@@ -20,6 +20,7 @@ from gateway.delivery.sandbox.fcm_answers import AUDIENCE, SEND_PATH, FcmAnswers
 from gateway.delivery.sandbox.http2 import Answer, Request
 from gateway.delivery.sandbox.identity import CLIENT_EMAIL, KEY_ID, TEAM_ID, TOPIC, Identity, create
 from gateway.delivery.sandbox.tokens import Fates
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ async def test_the_sandbox_ends_when_its_parent_does_however_that_dies(end: sign
     child = int(await parent.stdout.readline())
     parent.send_signal(end)
     await parent.wait()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while _is_running(child):
             await asyncio.sleep(0.05)
 

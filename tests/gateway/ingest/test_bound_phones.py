@@ -11,13 +11,14 @@ from gateway.clock import now_ms
 from gateway.settings import Settings
 from tests.gateway.conftest import Http
 from tests.gateway.web.test_tokens import jwks, token
+from tests.patience import patient
 
 
 @pytest.fixture
 def settings(gateway_redis_url: str, tmp_path: Path) -> Settings:
     path = tmp_path / "jwks.json"
     path.write_text(jwks("h", "e"))
-    plain = Settings(redis_url=gateway_redis_url, port=0, partitions=4, run_sender=False)
+    plain = patient(redis_url=gateway_redis_url, port=0, partitions=4, run_sender=False)
     return dataclasses.replace(plain, jwks_file=path, key_pings_per_s=50.0, user_min_interval_s=2.0)
 
 

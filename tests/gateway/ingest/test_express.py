@@ -23,6 +23,7 @@ from gateway.web.express import Answer, Express, raw_response
 from gateway.web.heads import Head
 from tests.gateway.conftest import Http
 from tests.gateway.ops.test_geofences import circle
+from tests.patience import PATIENCE_S
 
 
 def ping(**change: Any) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class Wire:
 
     async def answer(self) -> tuple[int, dict[str, str], Any]:
         """The next response: status, fields by lower-case name, JSON body."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
             body = await self.reader.readexactly(int(fields["content-length"]))

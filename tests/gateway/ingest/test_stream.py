@@ -18,6 +18,7 @@ from gateway.settings import Settings
 from gateway.web.websocket import WebSocket
 from geofences.model import Ping
 from tests.gateway.conftest import Http
+from tests.patience import PATIENCE_S
 
 
 def ping(**change: Any) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def connect(http: Http, session: str | None = None, key: str | None = None) -> A
 
 
 async def heard(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=PATIENCE_S)
     assert message.type is aiohttp.WSMsgType.BINARY, message
     answer: dict[str, Any] = json.loads(message.data)
     return answer
@@ -52,7 +53,7 @@ async def acknowledged(socket: aiohttp.ClientWebSocketResponse, seq: int) -> lis
 async def everything(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
     """All that is said until the connection ends."""
     messages: list[dict[str, Any]] = []
-    while (message := await socket.receive(timeout=5)).type is aiohttp.WSMsgType.BINARY:
+    while (message := await socket.receive(timeout=PATIENCE_S)).type is aiohttp.WSMsgType.BINARY:
         messages.append(json.loads(message.data))
     return messages
 
@@ -175,7 +176,7 @@ async def test_a_frame_over_the_limit_ends_the_connection(http: Http) -> None:
     async with connect(http) as socket:
         await heard(socket)
         await socket.send_bytes(b" " * (MAX_FRAME_BYTES + 1))
-        await socket.receive(timeout=5)
+        await socket.receive(timeout=PATIENCE_S)
         assert socket.close_code == 1009
 
 
@@ -205,7 +206,7 @@ async def test_a_client_is_sent_away_when_its_pings_cannot_be_handled_and_may_re
         with monkeypatch.context() as outage:
             outage.setattr(Intake, "put", unavailable)
             await socket.send_str(json.dumps(ping()))
-            while (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.BINARY:
+            while (await socket.receive(timeout=PATIENCE_S)).type is aiohttp.WSMsgType.BINARY:
                 pass
             assert socket.close_code == 1013
     async with connect(http, session) as socket:
@@ -273,7 +274,7 @@ async def test_a_client_that_outruns_the_gateway_is_slowed_and_loses_nothing(
         await socket.send_str(json.dumps(ping()))
         for _ in range(49):
             await socket.send_str(frame)
-        await asyncio.wait_for(is_held.wait(), timeout=5)
+        await asyncio.wait_for(is_held.wait(), PATIENCE_S)
         gate.set_result(None)
         await acknowledged(socket, 50)
 

@@ -9,6 +9,7 @@ import pytest
 from gateway.ops import activity
 from gateway.ops.activity import MAX_WAITING, Watcher
 from tests.gateway.conftest import Http
+from tests.patience import PATIENCE_S
 
 
 def delivery(number: int = 0, **facts: Any) -> dict[str, Any]:
@@ -34,7 +35,7 @@ async def test_each_second_tells_who_is_present_by_coarse_cell(http: Http, monke
     monkeypatch.setattr(activity, "PRESENCE_PERIOD_S", 0.01)
     store = http.gateway.context.store
     store.present._cells |= {f"u{i}": 0x8911263190BFFFF for i in range(10)} | {"alone": 0x891126319A3FFFF}
-    async with http.request("GET", "/v1/activity?type=presence") as answer, asyncio.timeout(5):
+    async with http.request("GET", "/v1/activity?type=presence") as answer, asyncio.timeout(PATIENCE_S):
         async for line in answer.content:
             if line.startswith(b"data: "):
                 event = json.loads(line[6:])
@@ -65,13 +66,13 @@ async def test_a_watcher_whose_key_is_revoked_is_sent_away(http: Http, monkeypat
     _, made = await http.call("POST", "/v1/keys", {"name": "Mia", "role": "viewer"})
     async with http.request("GET", "/v1/activity?type=catalog", key=made["secret"]) as answer:
         await http.call("DELETE", f"/v1/keys/{made['key_id']}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await answer.content.read()).startswith(b": watching")
 
 
 async def documents(answer: Any, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         async for line in answer.content:
             if line.startswith(b"data: "):
                 found.append(json.loads(line[6:]))
@@ -83,7 +84,7 @@ async def documents(answer: Any, count: int) -> list[dict[str, Any]]:
 async def events(answer: Any, count: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     name = ""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         async for line in answer.content:
             if line.startswith(b"event: "):
                 name = line[7:].decode().strip()

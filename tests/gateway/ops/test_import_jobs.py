@@ -11,6 +11,7 @@ import pytest
 
 from tests.gateway.conftest import Http
 from tests.gateway.ops.test_geofences import circle
+from tests.patience import PATIENCE_S
 
 FILES = Path(__file__).parents[2] / "data" / "imports"
 
@@ -22,7 +23,7 @@ def collection(*features: dict[str, Any]) -> bytes:
 async def run(http: Http, body: bytes, query: str = "", content_type: str = "application/geo+json") -> dict[str, Any]:
     status, job = await http.call("POST", f"/v1/imports?{query}", data=body, headers={"Content-Type": content_type})
     assert status == 202, job
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while job["state"] == "running" if "state" in job else True:
             await asyncio.sleep(0.05)
             status, job = await http.call("GET", f"/v1/imports/{job['job_id']}")
@@ -110,7 +111,7 @@ async def test_radars_export_and_wkt_are_read_as_they_are(http: Http) -> None:
 async def test_a_watcher_hears_of_progress_and_the_end(http: Http) -> None:
     features = [circle(f"g{i:04}", 24 + i / 1000, 60) for i in range(3000)]
     _, job = await http.call("POST", "/v1/imports", data=collection(*features))
-    async with http.request("GET", f"/v1/imports/{job['job_id']}/events") as answer, asyncio.timeout(30):
+    async with http.request("GET", f"/v1/imports/{job['job_id']}/events") as answer, asyncio.timeout(PATIENCE_S):
         lines = (await answer.text()).splitlines()
     names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
     assert (names[0], names[-1]) == ("progress", "finished")

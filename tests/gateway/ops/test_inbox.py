@@ -12,6 +12,7 @@ from gateway.delivery.in_app import InAppChannel
 from gateway.metrics import Metrics
 from tests.gateway.conftest import Http
 from tests.gateway.delivery.jobs import MESSAGE, a_job
+from tests.patience import PATIENCE_S
 
 
 async def deliver(http: Http, user_id: str, push_id: str, life_ms: int = 60_000) -> None:
@@ -61,7 +62,7 @@ async def test_a_stream_that_asks_hears_of_each_offer_once(http: Http) -> None:
             await socket.send_json({"user_id": "ann", "ts": now_ms(), "lat": 60.0, "lon": 25.0})
             acknowledged = False
             while not acknowledged or (push_id and push_id not in heard):
-                message = json.loads((await socket.receive(timeout=5)).data)
+                message = json.loads((await socket.receive(timeout=PATIENCE_S)).data)
                 acknowledged |= message["type"] == "ack"
                 heard += [offer["push_id"] for offer in message.get("items", ())]
             if push_id == "p1":

@@ -12,6 +12,7 @@ from gateway.ops.keys import NewKey
 from gateway.web.permissions import ROLES, SCOPES
 from tests.gateway.conftest import Http
 from tests.gateway.ops.test_geofences import OFFER, circle
+from tests.patience import PATIENCE_S
 
 OPERATIONS = [*ingest.OPERATIONS, *ops.OPERATIONS]
 
@@ -148,7 +149,7 @@ async def test_an_import_job_is_held_to_the_tags_too(http: Http, mia: str) -> No
     collection = {"type": "FeatureCollection", "features": features}
     status, job = await http.call("POST", "/v1/imports", collection, key=mia)
     assert status == 202
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while job["phase"] != "finished":
             await asyncio.sleep(0.05)
             _, job = await http.call("GET", f"/v1/imports/{job['job_id']}", key=mia)

@@ -17,6 +17,7 @@ from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
+from tests.patience import connected, patient
 
 PARTITIONS = 4
 
@@ -38,7 +39,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def connection(redis_url: str) -> AsyncIterator[Connection]:
-    connection = await Connection.open(redis_url, command_timeout_s=30)
+    connection = await connected(redis_url)
     await connection.call("FLUSHALL")
     yield connection
     await connection.close()
@@ -46,7 +47,7 @@ async def connection(redis_url: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 def settings(redis_url: str) -> Settings:
-    return Settings(redis_url=redis_url, partitions=PARTITIONS, redis_command_timeout_s=30)
+    return patient(redis_url=redis_url, partitions=PARTITIONS)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from gateway.store.outbox import Outbox
 from gateway.store.scripts import ACCEPT_CODES, LEND_CODES, Script
 from rules.message import CODE_PLACEHOLDER
 from tests.gateway.store.test_claims import NOW
+from tests.patience import PATIENCE_S
 
 PARTITIONS = 16
 STOCK = 1000
@@ -257,9 +258,9 @@ async def test_a_counter_that_redis_lost_is_found_again_in_the_leases(connection
 CLAIMANT = """
 import asyncio, sys
 from tests.gateway.store.test_budgets import wanting, worker
-from gateway.store.connection import Connection
+from tests.patience import connected
 async def main():
-    claims, _ = worker(await Connection.open(sys.argv[1], command_timeout_s=30))
+    claims, _ = worker(await connected(sys.argv[1]))
     for number in range(int(sys.argv[2]), int(sys.argv[2]) + 100_000, 8):
         await claims.claim_many([wanting(n, stock=200) for n in range(number, number + 8)])
 asyncio.run(main())
@@ -273,7 +274,7 @@ async def test_processes_killed_while_claiming_leave_nothing_behind(connection: 
             subprocess.Popen([sys.executable, "-c", CLAIMANT, redis_url, str((life * 2 + n + 1) * 1_000_000)])
             for n in range(2)
         ]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while len(await jobs(connection)) < 50 * (life + 1):
                 await asyncio.sleep(rng.random() * 0.01)
         for claimant in claimants:

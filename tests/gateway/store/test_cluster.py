@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,6 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.clock import now_ms
-from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.budgets import Budget
 from gateway.store.catalog import Change, Kind
@@ -21,19 +21,20 @@ from gateway.store.embedded import find_server
 from gateway.store.presence import PresenceChange
 from tests.gateway.store.test_claims import NOW, candidate, gap, request
 from tests.gateway.store.test_erasure import live
-from tests.gateway.store.test_presence import inside, until
+from tests.gateway.store.test_presence import inside
 from tests.gateway.store.test_traffic import AT_MS, DAY_MS, DAYS, entered
+from tests.patience import PATIENCE_S, patient, until
 
 SLOTS = 16384
 
 
 def free_port() -> int:
-    """A port whose cluster bus port, 10,000 above, is a port too."""
+    """A port that is free with its cluster bus port, 10,000 above; both below those that outgoing connections take."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 55_000:
+        port = random.randrange(20_000, 22_700)
+        with socket.socket() as probe, socket.socket() as bus_probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            bus_probe.bind(("127.0.0.1", port + 10_000))
             return port
 
 
@@ -42,7 +43,7 @@ async def join(ports: list[int]) -> None:
     async with contextlib.AsyncExitStack() as closing:
         nodes = [await closing.enter_async_context(Redis(port=port)) for port in ports]
         for number, node in enumerate(nodes):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     with contextlib.suppress(OSError, Exception):
                         await node.ping()
@@ -52,7 +53,7 @@ async def join(ports: list[int]) -> None:
             await node.execute_command("CLUSTER", "ADDSLOTS", *range(*bounds))
         for port in ports[1:]:
             await nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             for node in nodes:
                 while b"cluster_state:ok" not in await node.execute_command("CLUSTER", "INFO", NEVER_DECODE=[]):
                     await asyncio.sleep(0.05)
@@ -82,7 +83,7 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def clustered(cluster_url: str) -> AsyncIterator[Store]:
-    store = await Store.open(Settings(redis_url=cluster_url, partitions=16, redis_command_timeout_s=30))
+    store = await Store.open(patient(redis_url=cluster_url, partitions=16))
     yield store
     await store.close()
 
@@ -108,7 +109,7 @@ async def test_claims_outbox_and_refunds_work_over_all_slots(clustered: Store) -
 
 
 async def test_presence_is_saved_loaded_due_and_known_to_other_workers(clustered: Store, cluster_url: str) -> None:
-    other = await Store.open(Settings(redis_url=cluster_url, partitions=16, redis_command_timeout_s=30))
+    other = await Store.open(patient(redis_url=cluster_url, partitions=16))
     users = [f"walker-{n}" for n in range(60)]
     assert await clustered.presence.save([PresenceChange(user, 0, inside(), 5) for user in users]) == set()
     clustered.present.remembered.clear()
@@ -124,7 +125,7 @@ async def test_catalog_budgets_activity_and_statistics_work(clustered: Store) ->
         version = await clustered.catalog.commit(
             [Change(kind=Kind.GEOFENCE, id=f"s{n}", body=b"x") for n in range(800)]
         )
-        assert await news.wait(5) == version
+        assert await news.wait(PATIENCE_S) == version
     assert len((await clustered.catalog.load_all()).documents) == 800
     stock = Budget("stock", "cluster:stock", 30)
     limited = [request(candidate(f"b{n}", budgets=(stock,)), user_id=f"buyer-{n}") for n in range(60)]
@@ -133,7 +134,7 @@ async def test_catalog_budgets_activity_and_statistics_work(clustered: Store) ->
     assert await clustered.budgets.taken(["cluster:stock"]) == {"cluster:stock": 30}
     async with clustered.activity.subscribe() as feed:
         await clustered.activity.publish([{"type": "decision", "at_ms": 1}])
-        assert await feed.wait(5) == [{"type": "decision", "at_ms": 1}]
+        assert await feed.wait(PATIENCE_S) == [{"type": "decision", "at_ms": 1}]
     clustered.statistics.count(now_ms(), "o1", "claimed")
     await clustered.statistics.flush()
 

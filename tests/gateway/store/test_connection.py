@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,12 @@ from gateway.errors import ConfigError, Unavailable
 from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.scripts import COMPARE_AND_SET
+from tests.patience import PATIENCE_S, connected
 
 
-async def test_a_redis_that_is_not_there_is_unavailable_quickly(tmp_path: Path) -> None:
-    began = time.monotonic()
+async def test_a_redis_that_is_not_there_is_unavailable_at_once(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
-        await Connection.open(f"unix://{tmp_path}/none.sock", connect_timeout_s=0.2)
-    assert time.monotonic() - began < 2
+        await asyncio.wait_for(Connection.open(f"unix://{tmp_path}/none.sock", connect_timeout_s=3600), PATIENCE_S)
 
 
 async def test_an_address_of_another_kind_is_a_configuration_error() -> None:
@@ -43,7 +41,7 @@ async def test_scripts_are_loaded_again_when_redis_has_forgotten_them(connection
 
 async def test_the_connection_recovers_by_itself_when_redis_comes_back(tmp_path: Path) -> None:
     server = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     await connection.call("SET", "kept", "yes")
     await server.stop()
     with pytest.raises(Unavailable):
@@ -57,34 +55,42 @@ async def test_the_connection_recovers_by_itself_when_redis_comes_back(tmp_path:
 async def test_a_lost_subscription_says_so(connection: Connection) -> None:
     async with connection.subscribe("news") as subscription:
         await connection.call("PUBLISH", "news", "first")
-        assert await subscription.wait(2) == b"first"
+        assert await subscription.wait(PATIENCE_S) == b"first"
         assert await subscription.wait(0.01) is None
         await connection.call("CLIENT", "KILL", "TYPE", "pubsub")
         with pytest.raises(Unavailable):
-            await subscription.wait(2)
+            await subscription.wait(PATIENCE_S)
+
+
+async def hasty(url: str) -> Connection:
+    """A connection whose calls have a fifth of a second, once Redis is quick enough to open it in that."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with contextlib.suppress(Unavailable):
+                return await Connection.open(url, command_timeout_s=0.2)
 
 
 async def test_a_redis_that_hangs_is_unavailable_in_time_and_no_answer_is_taken_for_another(tmp_path: Path) -> None:
     server = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(server.url, command_timeout_s=0.2)
-    for name in ("a", "b", "c"):
-        await connection.call("SET", name, name)
+    patient = await connected(server.url)
+    await patient.call("MSET", *(word for name in ("a", "b", "c") for word in (name, name)))
+    await patient.close()
+    connection = await hasty(server.url)
     assert server.pid is not None
     for _ in range(3):
         os.kill(server.pid, signal.SIGSTOP)
-        began = time.monotonic()
-        hung = await asyncio.gather(
-            connection.call("GET", "a"),
-            connection.mget(["a", "a"]),
-            connection.batch([("GET", "a"), ("GET", "a")]),
-            connection.run(COMPARE_AND_SET, ["a"], ["x", "y"]),
-            connection.run_many(COMPARE_AND_SET, [(["a"], ["x", "y"])] * 3),
-            return_exceptions=True,
-        )
-        assert time.monotonic() - began < 5
+        async with asyncio.timeout(PATIENCE_S):
+            hung = await asyncio.gather(
+                connection.call("GET", "a"),
+                connection.mget(["a", "a"]),
+                connection.batch([("GET", "a"), ("GET", "a")]),
+                connection.run(COMPARE_AND_SET, ["a"], ["x", "y"]),
+                connection.run_many(COMPARE_AND_SET, [(["a"], ["x", "y"])] * 3),
+                return_exceptions=True,
+            )
         assert all(isinstance(one, Unavailable) for one in hung)
         os.kill(server.pid, signal.SIGCONT)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(Unavailable):
                     await connection.ping()

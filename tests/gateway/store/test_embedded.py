@@ -15,16 +15,18 @@ import pytest
 from gateway.errors import ConfigError, Unavailable
 from gateway.store.connection import Connection
 from gateway.store.embedded import MAX_SOCKET_PATH_BYTES, EmbeddedRedis, find_server
+from tests.patience import PATIENCE_S, connected, until
 
 GATEWAY = """
 import asyncio, pathlib, sys, time
 from gateway.store.embedded import EmbeddedRedis
-from gateway.store.connection import Connection
+from tests.patience import connected
 async def main():
     server = await EmbeddedRedis.start(pathlib.Path(sys.argv[1]))
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     await connection.call("SET", "kept", "yes")
-    await asyncio.sleep(1.2)  # the append-only file reaches the disk each second
+    while (await connection.call("INFO", "persistence"))["aof_buffer_length"]:
+        await asyncio.sleep(0.01)
     print(server.pid, flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())
@@ -37,22 +39,30 @@ async def start_gateway(data_dir: Path) -> tuple[subprocess.Popen[str], int]:
     return gateway, int(await asyncio.to_thread(gateway.stdout.readline))
 
 
-async def gone(pid: int) -> bool:
-    for _ in range(250):
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        await asyncio.sleep(0.02)
-    return False
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def written(connection: Connection) -> None:
+    """Waits until all that was called has left the server for its append-only file, where no death of it can reach."""
+
+    async def is_written() -> bool:
+        return (await connection.call("INFO", "persistence"))["aof_buffer_length"] == 0
+
+    await until(is_written)
 
 
 async def test_data_survives_a_restart(tmp_path: Path) -> None:
     server = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     await connection.call("SET", "kept", "yes")
     await connection.close()
     await server.stop()
     server = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     assert await connection.call("GET", "kept") == b"yes"
     await connection.close()
     await server.stop()
@@ -63,16 +73,16 @@ async def test_a_killed_gateway_takes_its_server_along_and_the_next_one_has_the_
     gateway.send_signal(signal.SIGKILL)
     gateway.wait()
     server = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     assert await connection.call("GET", "kept") == b"yes"
-    assert await gone(server_pid)
+    await until(lambda: is_gone(server_pid))
     await connection.close()
     await server.stop()
 
 
 async def test_an_orphaned_server_is_stopped_in_order_by_the_next_gateway(tmp_path: Path) -> None:
     first = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(first.url)
+    connection = await connected(first.url)
     await connection.call("SET", "kept", "yes")
     await connection.close()
     assert first._process is not None
@@ -80,7 +90,7 @@ async def test_an_orphaned_server_is_stopped_in_order_by_the_next_gateway(tmp_pa
     first._watcher.cancel()  # what death does for a gateway that was killed
     first._lock.close()
     second = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(second.url)
+    connection = await connected(second.url)
     assert await connection.call("GET", "kept") == b"yes"
     assert first._process.poll() is not None
     await connection.close()
@@ -99,7 +109,7 @@ async def test_a_directory_too_deep_for_a_socket_still_works(tmp_path: Path) -> 
     deep = tmp_path / ("d" * MAX_SOCKET_PATH_BYTES)
     server = await EmbeddedRedis.start(deep)
     assert len(os.fsencode(server.url.removeprefix("unix://"))) <= MAX_SOCKET_PATH_BYTES
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     await connection.ping()
     await connection.close()
     await server.stop()
@@ -133,15 +143,14 @@ def test_the_server_is_the_one_the_wheel_carries() -> None:
 
 async def test_a_server_that_dies_alone_is_started_again_with_its_data(tmp_path: Path) -> None:
     server = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     await connection.call("SET", "kept", "yes")
-    await asyncio.sleep(1.2)  # the append-only file reaches the disk each second
+    await written(connection)
     first = server.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    async with asyncio.timeout(20):
-        while server.pid == first:
-            await asyncio.sleep(0.05)
+    await until(lambda: server.pid != first)
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 assert await connection.call("GET", "kept") == b"yes"
@@ -164,6 +173,6 @@ async def test_an_orphan_that_is_slow_to_answer_is_waited_for_not_doubled(tmp_pa
     await asyncio.sleep(1.5)
     assert not starting.done()
     first._process.send_signal(signal.SIGCONT)
-    second = await asyncio.wait_for(starting, 30)
+    second = await asyncio.wait_for(starting, PATIENCE_S)
     assert first._process.poll() is not None
     await second.stop()

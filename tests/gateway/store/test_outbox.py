@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from gateway.store import Store
+from gateway.store import Store, keys
+from gateway.store.outbox import GROUP, OutboxEntry
 from tests.gateway.store.test_claims import NOW, candidate, request
+
+HOUR_MS = 3_600_000
 
 
 async def fill(store: Store, count: int) -> set[bytes]:
     await store.claims.claim_many([request(candidate(f"p{n}"), user_id=f"user-{n}") for n in range(count)])
     return {f"p{n}".encode() for n in range(count)}
+
+
+async def fall_silent(store: Store, consumer: str, entries: Sequence[OutboxEntry]) -> None:
+    """As if the consumer of ``entries`` had not been heard of for an hour."""
+    for entry in entries:
+        await store.connection.call(
+            "XCLAIM", keys.outbox(entry.partition), GROUP, consumer, 0, entry.stream_id, "IDLE", HOUR_MS
+        )
 
 
 async def test_every_entry_reaches_one_of_several_readers_once(store: Store) -> None:
@@ -30,7 +42,7 @@ async def test_a_blocked_read_returns_with_the_first_entry(store: Store) -> None
     waiting = asyncio.create_task(store.outbox.read("a", 10, 5000))
     await asyncio.sleep(0.05)
     await fill(store, 1)
-    [entry] = await asyncio.wait_for(waiting, 2)
+    [entry] = await waiting
     assert entry.job == b"p0"
 
 
@@ -50,18 +62,18 @@ async def test_entries_in_living_hands_do_not_hide_those_of_the_dead(store: Stor
     for one in requests:
         await store.claims.claim(one)
     taken = [entry for _ in range(40) for entry in await store.outbox.read("alive", 4, 0)]
-    await asyncio.sleep(0.1)
+    await fall_silent(store, "alive", taken)
     await store.outbox.hold("alive", taken[:-1])
-    over = [entry for _ in range(40) for entry in await store.outbox.take_over("heir", 90, 4)]
+    over = [entry for _ in range(40) for entry in await store.outbox.take_over("heir", HOUR_MS, 4)]
     assert over == [taken[-1]]
 
 
 async def test_entries_that_are_held_are_not_taken_over(store: Store) -> None:
     await fill(store, 3)
     taken = await store.outbox.read("slow", 10, 0)
-    await asyncio.sleep(0.05)
+    await fall_silent(store, "slow", taken)
     await store.outbox.hold("slow", taken)
-    assert await store.outbox.take_over("heir", 40) == []
+    assert await store.outbox.take_over("heir", HOUR_MS) == []
 
 
 async def test_entry_ids_differ_even_where_stream_ids_do_not(store: Store) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from gateway.clock import now_ms
 from gateway.errors import ConfigError
-from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.presence import PresenceChange
 from gateway.store.remembered import Remembered
 from geofences.presence import Presence
 from tests.gateway.store.conftest import PARTITIONS
-from tests.gateway.store.test_presence import inside, nowhere, until
+from tests.gateway.store.test_presence import inside, nowhere
+from tests.patience import patient, until
 
 KEY = "5e" * 32
 
@@ -23,7 +23,7 @@ KEY = "5e" * 32
 @pytest.fixture
 async def neighbours(redis_url: str, store: Store, tmp_path: Path) -> AsyncIterator[tuple[Store, Store]]:
     """Two workers of one host."""
-    settings = Settings(redis_url=redis_url, partitions=PARTITIONS, fix_key=KEY, shared_dir=tmp_path)
+    settings = patient(redis_url=redis_url, partitions=PARTITIONS, fix_key=KEY, shared_dir=tmp_path)
     first, second = await Store.open(settings), await Store.open(settings)
     yield first, second
     await first.close()
@@ -33,7 +33,7 @@ async def neighbours(redis_url: str, store: Store, tmp_path: Path) -> AsyncItera
 @pytest.fixture
 async def strangers(redis_url: str, store: Store) -> AsyncIterator[tuple[Store, Store]]:
     """Workers of two hosts, which share nothing but Redis."""
-    settings = Settings(redis_url=redis_url, partitions=PARTITIONS, fix_key=KEY)
+    settings = patient(redis_url=redis_url, partitions=PARTITIONS, fix_key=KEY)
     first, second = await Store.open(settings), await Store.open(settings)
     yield first, second
     await first.close()

@@ -19,6 +19,7 @@ from gateway.store import wires
 from gateway.store.connection import Connection
 from gateway.store.embedded import EmbeddedRedis
 from gateway.store.scripts import COMPARE_AND_SET
+from tests.patience import PATIENCE_S, connected, until
 
 MORE_THAN_A_READ = 3_000_000
 HELD_UP_S = 20 * wires.HELD_UP_S
@@ -27,7 +28,7 @@ HELD_UP_S = 20 * wires.HELD_UP_S
 @pytest.fixture
 async def other(redis_url: str) -> AsyncIterator[Connection]:
     """Another worker's connection."""
-    other = await Connection.open(redis_url, command_timeout_s=30)
+    other = await connected(redis_url)
     yield other
     await other.close()
 
@@ -171,18 +172,18 @@ async def test_what_waits_on_a_wire_that_redis_closes_is_asked_once_more_and_no_
 
 
 async def until_tries(other: Connection, tries: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while await other.call("GET", "tries") != b"%d" % tries:
             await asyncio.sleep(0.002)
 
 
 async def test_an_overdue_call_is_told_with_all_on_its_wire_and_the_rest_go_on(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, other: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wires, "HELD_UP_S", 0.5)
-    connection = await Connection.open(redis_url, command_timeout_s=1)
-    await connection.batch([("FLUSHALL",), ("SET", "a", "a")])
-    overdue = [asyncio.create_task(connection.call(*command)) for command in (("BLPOP", "queue", 5), ("GET", "a"))]
+    await other.batch([("FLUSHALL",), ("SET", "a", "a")])
+    connection = await Connection.open(redis_url, command_timeout_s=3)
+    overdue = [asyncio.create_task(connection.call(*command)) for command in (("BLPOP", "queue", 20), ("GET", "a"))]
     for told in await asyncio.gather(*overdue, return_exceptions=True):
         assert isinstance(told, Unavailable)
         assert await connection.call("GET", "a") == b"a"
@@ -190,7 +191,7 @@ async def test_an_overdue_call_is_told_with_all_on_its_wire_and_the_rest_go_on(
 
 
 async def test_calls_in_flight_fail_when_the_connection_is_closed_and_so_do_later_ones(redis_url: str) -> None:
-    connection = await Connection.open(redis_url, command_timeout_s=30)
+    connection = await connected(redis_url)
     in_flight = [asyncio.create_task(connection.call("BLPOP", f"queue{n}", 20)) for n in range(3)]
     await asyncio.sleep(HELD_UP_S)
     opening = asyncio.create_task(connection.call("PING"))
@@ -204,7 +205,7 @@ async def test_calls_in_flight_fail_when_the_connection_is_closed_and_so_do_late
 async def test_no_more_wait_than_can_be_served(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wires, "MAX_WIRES", 2)
     monkeypatch.setattr(wires, "MAX_WAITING", 3)
-    connection = await Connection.open(redis_url, command_timeout_s=30)
+    connection = await connected(redis_url)
     waiting = [asyncio.create_task(connection.call("BLPOP", "queue", 20))]
     await asyncio.sleep(HELD_UP_S)
     waiting += [asyncio.create_task(connection.call("BLPOP", "queue", 20))]
@@ -220,7 +221,7 @@ async def test_no_more_wait_than_can_be_served(redis_url: str, monkeypatch: pyte
 
 async def test_a_restart_of_redis_under_load_is_a_gap_and_nothing_else(tmp_path: Path) -> None:
     server = await EmbeddedRedis.start(tmp_path)
-    connection = await Connection.open(server.url)
+    connection = await connected(server.url)
     names = [f"k{number}" for number in range(20)]
     await connection.call("MSET", *(word for name in names for word in (name, name)))
     is_over, outcomes = False, {True: 0, False: 0}
@@ -245,9 +246,7 @@ async def test_a_restart_of_redis_under_load_is_a_gap_and_nothing_else(tmp_path:
         elif server.pid is not None:
             os.kill(server.pid, signal.SIGKILL)  # it is started again by itself
         before = outcomes[True]
-        async with asyncio.timeout(20):
-            while outcomes[True] < before + 1000:
-                await asyncio.sleep(0.01)
+        await until(lambda before=before: outcomes[True] >= before + 1000)  # type: ignore[misc]
     is_over = True
     await callers
     await connection.close()
@@ -256,10 +255,10 @@ async def test_a_restart_of_redis_under_load_is_a_gap_and_nothing_else(tmp_path:
 
 async def test_a_password_and_the_number_of_a_database_count_on_every_wire(tmp_path: Path) -> None:
     server = await EmbeddedRedis.start(tmp_path)
-    plain = await Connection.open(server.url)
+    plain = await connected(server.url)
     await plain.call("CONFIG", "SET", "requirepass", "secret")
     url = server.url.replace("unix://", "unix://:{}@") + "?db={}"
-    connection = await Connection.open(url.format("secret", 3))
+    connection = await connected(url.format("secret", 3))
     slow = asyncio.create_task(connection.call("BLPOP", "queue", 20))
     await asyncio.sleep(HELD_UP_S)
     await connection.batch([("SET", "three", "3"), ("LPUSH", "queue", "item")])
@@ -284,7 +283,7 @@ async def test_a_wire_may_be_encrypted(redis_url: str, tmp_path: Path) -> None:
 
     async with await asyncio.start_server(relay, "127.0.0.1", ssl=context) as relaying:
         port = relaying.sockets[0].getsockname()[1]
-        connection = await Connection.open(f"rediss://localhost:{port}?ssl_ca_certs={files.ca_file}")
+        connection = await connected(f"rediss://localhost:{port}?ssl_ca_certs={files.ca_file}")
         large = os.urandom(MORE_THAN_A_READ)
         await connection.batch([("SET", "large", large), ("SET", "small", "s")])
         replies = await asyncio.gather(*(connection.mget([name] * 2) for name in ("small", "large") * 5))
