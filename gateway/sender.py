@@ -143,13 +143,19 @@ class Sender:
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 _log.error("an outbox entry cannot be read", detail=str(error))
                 await self._store.dead_letters.bury([(entry, "unreadable")])
+        # The sweep may be given the same entries while they are prepared here: who holds one first begins it.
+        jobs = [(entry, job) for entry, job in jobs if self._held.setdefault(entry.entry_id, entry) is entry]
         if not jobs:
             return
-        devices = await self._store.profiles.load_devices([job.user_id for _, job in jobs])
+        try:
+            devices = await self._store.profiles.load_devices([job.user_id for _, job in jobs])
+        except BaseException:
+            for entry, _ in jobs:
+                del self._held[entry.entry_id]
+            raise
         for place, (entry, job) in enumerate(jobs):
             if place % START_TOGETHER == START_TOGETHER - 1:
                 await asyncio.sleep(0)
-            self._held[entry.entry_id] = entry
             task = asyncio.create_task(self._deliver(entry, job, devices.get(job.user_id, ())))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
