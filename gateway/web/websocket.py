@@ -49,6 +49,7 @@ class WebSocket:
         self._take: Callable[[list[bytes]], None]
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heard_s = asyncio.get_running_loop().time()
+        self._asked_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._is_leaving = self._is_held = False
         self._unread: asyncio.Task[None] | None = None
@@ -168,14 +169,18 @@ class WebSocket:
         self._timer = asyncio.get_running_loop().call_later(pause_s, self._beat)
 
     def _beat(self) -> None:
-        """Ask a silent client for a sign of life, and cut a dead one off. One that is held cannot give any."""
+        """Ask a silent client for a sign of life, and cut one off that gives none. One that is held cannot give any.
+
+        However late this comes, as after a pause of the whole machine, nobody is cut off who was not asked.
+        """
         now_s = asyncio.get_running_loop().time()
         if self._is_held:
             self._heard_s = now_s
         left_s = self._heard_s + HEARTBEAT_S - now_s
         if left_s > 0:
             self._beat_after(left_s)
-        elif left_s > -PONG_S:
+        elif self._asked_s <= self._heard_s:
+            self._asked_s = now_s
             self._write(frame(PING))
             self._beat_after(PONG_S)
         else:

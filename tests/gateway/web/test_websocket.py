@@ -20,6 +20,7 @@ from gateway.web.operations import operation, serve
 from gateway.web.websocket import WebSocket
 from tests.gateway.web.bare import bare_application
 from tests.gateway.web.test_frames import sent
+from tests.patience import PATIENCE_S
 
 MAX_BYTES = 100_000
 
@@ -54,7 +55,7 @@ def handshake(*fields: str, key: str | None = None, version: str = "HTTP/1.1") -
 
 async def frame_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Opcode and payload of the next frame."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         first, length = await reader.readexactly(2)
         if length == 126:
             length = int.from_bytes(await reader.readexactly(2))
@@ -70,7 +71,7 @@ async def close_code(reader: asyncio.StreamReader) -> int:
 
 
 async def is_at_end(reader: asyncio.StreamReader) -> bool:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return await reader.read() == b""
 
 
@@ -130,7 +131,7 @@ async def test_the_handshake_is_answered_as_the_rfc_has_it(echo: Echo) -> None:
 async def test_what_is_no_handshake_is_refused(echo: Echo, opening: bytes) -> None:
     reader, writer = await asyncio.open_connection(*echo.address)
     writer.write(opening)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert (await reader.readline()).split()[1] == b"400"
     writer.close()
 
@@ -141,9 +142,9 @@ async def test_aiohttps_client_hears_what_it_said(echo: Echo) -> None:
     async with aiohttp.ClientSession() as session, session.ws_connect(echo.url) as client:
         for message in messages:
             await client.send_bytes(message)
-        assert [await client.receive_bytes(timeout=5) for _ in messages] == messages
+        assert [await client.receive_bytes(timeout=PATIENCE_S) for _ in messages] == messages
         await client.send_str("grüß Gott")
-        assert await client.receive_bytes(timeout=5) == "grüß Gott".encode()
+        assert await client.receive_bytes(timeout=PATIENCE_S) == "grüß Gott".encode()
         await client.ping(b"there?")
         await client.close(code=3456)
         assert client.close_code == 3456
@@ -212,13 +213,13 @@ async def test_who_does_not_answer_a_good_bye_is_cut_off(echo: Echo, monkeypatch
     monkeypatch.setattr(websocket, "CLOSING_S", 0.01)
     _, writer = await echo.open()
     assert echo.socket is not None
-    await asyncio.wait_for(echo.socket.close(1001, "bye"), timeout=5)
+    await asyncio.wait_for(echo.socket.close(1001, "bye"), PATIENCE_S)
     writer.close()
 
 
 async def test_a_silent_client_is_asked_for_a_sign_of_life(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "HEARTBEAT_S", 0.01)
-    monkeypatch.setattr(websocket, "PONG_S", 1.0)
+    monkeypatch.setattr(websocket, "PONG_S", 3.0)
     reader, writer = await echo.open()
     for _ in range(2):
         assert await frame_of(reader) == (PING, b"")
@@ -227,8 +228,9 @@ async def test_a_silent_client_is_asked_for_a_sign_of_life(echo: Echo, monkeypat
 
 
 async def test_a_client_that_gives_none_is_cut_off(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not before it was asked, however late that is."""
     monkeypatch.setattr(websocket, "HEARTBEAT_S", 0.01)
-    monkeypatch.setattr(websocket, "PONG_S", 0.01)
+    monkeypatch.setattr(websocket, "PONG_S", 0.0)
     reader, writer = await echo.open()
     assert await frame_of(reader) == (PING, b"")
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
