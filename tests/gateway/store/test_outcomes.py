@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.store import Store
 from gateway.store.outcomes import PURCHASE_WINDOW_MS, PushFacts
+from rules.model import PushKind
 from tests.gateway.store.test_claims import NOW, candidate, request
 
 
@@ -22,8 +23,8 @@ async def test_a_purchase_counts_for_the_pushes_and_ghosts_of_the_week_before(st
     for at_ms, one in (
         (NOW - PURCHASE_WINDOW_MS, candidate("old")),
         (NOW - 3, candidate("push", offer_id="a")),
-        (NOW - 2, candidate("ghost", offer_id="b", held_out=True)),
-        (NOW - 1, candidate("service", transactional=True)),
+        (NOW - 2, candidate("ghost", offer_id="b", kind=PushKind.GHOST)),
+        (NOW - 1, candidate("service", kind=PushKind.TRANSACTIONAL)),
         (NOW + 1, candidate("later")),
     ):
         assert (await store.claims.claim(request(one, at_ms=at_ms))).winner == 0
