@@ -20,6 +20,7 @@ from gateway.metrics import Metrics
 from gateway.store import Store
 from gateway.store.connection import settled
 from gateway.store.known import Known
+from gateway.store.outcomes import VISIT_MS, Stay
 from gateway.store.traces import Trace
 from geofences.model import Transition, TransitionKind
 from rules.model import Candidate, Decision, Gate, Verdict
@@ -54,6 +55,13 @@ async def tell(store: Store, metrics: Metrics, told: Told) -> None:
         if t.kind is TransitionKind.ENTER
     ]
     works: list[Coroutine[Any, Any, object]] = [store.behaviour.record_visits(visits, told.known)] if visits else []
+    stays = [
+        Stay(user_id, t.geofence_id, t.entered_at_ms, t.at_ms)
+        for user_id, t in transitions
+        if t.kind is TransitionKind.EXIT and t.entered_at_ms is not None and t.at_ms - t.entered_at_ms >= VISIT_MS
+    ]
+    if stays and told.snapshot.rulebook:
+        works.append(_count_visits(store, stays))
     decided = [
         (decision, list(outcomes_of(decision, told.claims.get(decision.user_id, ()))))
         for decision in told.decisions
@@ -67,6 +75,18 @@ async def tell(store: Store, metrics: Metrics, told: Told) -> None:
         events = [*_transition_events(store, transitions), *_decision_events(store, decided)]
         works.append(store.activity.publish(events))
     await settled(works)
+
+
+async def _count_visits(store: Store, stays: Sequence[Stay]) -> None:
+    """Count who came to stay after a push, and after a ghost alike."""
+    for facts in await store.outcomes.record_visits(stays):
+        store.statistics.count(
+            facts.claimed_at_ms,
+            facts.offer_id,
+            "held_out_visited" if facts.is_ghost else "visited",
+            geofence_id=facts.geofence_id,
+            variant=facts.variant,
+        )
 
 
 Outcome = tuple[Candidate, Verdict | None]

@@ -1,8 +1,8 @@
 """What may be concluded from an offer's counters: rates with intervals, lift over ghosts, and a winner if there is one.
 
-A rate is of deliveries. Lift compares who bought of those claimed with who bought of the held-out users who would have
-been (ghosts), whatever was delivered or opened, so that nobody is chosen by what he did. Groups of fewer than ten are
-suppressed: their rates would tell on people.
+A rate is of deliveries. Lift compares who came, or bought, of those claimed with who did of the held-out users who
+would have been (ghosts), whatever was delivered or opened, so that nobody is chosen by what he did. Groups of fewer
+than ten are suppressed: their rates would tell on people.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Rates(msgspec.Struct, frozen=True):
 class Conclusions(msgspec.Struct, frozen=True, kw_only=True):
     """What the figures of some days allow to say.
 
-    ``lift`` is the share of claimed pushes that a purchase followed minus that of ghosts (Newcombe's interval).
+    ``lift`` is the share of claimed pushes that a purchase followed minus that of ghosts (Newcombe's interval),
+    ``visit_lift`` the same of visits to the store.
     ``added_revenue`` is what was spent after the pushes beyond what was spent after as many ghosts: an estimate, to be
     believed as far as the lift is. ``sample_ratio_p`` is how likely the split over variants is by chance; ``alarms``
     lists what forbids reading results off. ``winner`` is named only past the planned sample, and only where the best
@@ -44,6 +45,7 @@ class Conclusions(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
     variants: Mapping[str, Rates]
     lift: Interval | None
+    visit_lift: Interval | None
     added_revenue: float | None
     sample_ratio_p: float | None
     alarms: tuple[str, ...]
@@ -61,7 +63,8 @@ def conclude(total: Counts, by_variant: Mapping[str, Counts], experiment: Experi
     return Conclusions(
         rates=_rates(total),
         variants={name: _rates(counts) for name, counts in arms.items()},
-        lift=_lift(total),
+        lift=_lift(total, "purchased"),
+        visit_lift=_lift(total, "visited"),
         added_revenue=_added_revenue(total),
         sample_ratio_p=ratio_p,
         alarms=alarms,
@@ -78,13 +81,13 @@ def _rates(counts: Counts) -> Rates:
     return Rates(rate("opened"), rate("converted"), rate("opted_out"))
 
 
-def _lift(counts: Counts) -> Interval | None:
+def _lift(counts: Counts, what: str) -> Interval | None:
     treated, ghosts = _arms(counts)
     if min(treated, ghosts) < SMALLEST_GROUP:
         return None
-    bought = min(counts.get("purchased", 0), treated)
-    bought_anyway = min(counts.get("held_out_purchased", 0), ghosts)
-    return lift((bought, treated), (bought_anyway, ghosts))
+    did = min(counts.get(what, 0), treated)
+    did_anyway = min(counts.get(f"held_out_{what}", 0), ghosts)
+    return lift((did, treated), (did_anyway, ghosts))
 
 
 def _added_revenue(counts: Counts) -> float | None:

@@ -32,8 +32,9 @@ _PERSONAL = ("opened", "dismissed", "converted", "opted_out")
 class Funnel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Steps of a funnel. ``refused`` counts by gate; ``is_suppressed``: too few pushes to tell what became of them.
 
-    ``purchased`` counts claimed pushes that a purchase followed within a week, ``spent`` is what those were worth;
-    ``held_out_purchased`` and ``held_out_spent`` are the same of pushes that were withheld from held-out users.
+    ``visited`` counts claimed pushes that brought their user to the store, for a minute or longer, within a day;
+    ``purchased`` those that a purchase followed within a week, ``spent`` is what it was worth. ``held_out_…`` are the
+    same of pushes that were withheld from held-out users.
     """
 
     matched: int = 0
@@ -47,8 +48,10 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     converted: int = 0
     opted_out: int = 0
     revenue: float = 0.0
+    visited: int = 0
     purchased: int = 0
     spent: float = 0.0
+    held_out_visited: int = 0
     held_out_purchased: int = 0
     held_out_spent: float = 0.0
     is_suppressed: bool = False
@@ -85,7 +88,7 @@ class OfferReport(msgspec.Struct, frozen=True, kw_only=True):
     ),
 )
 async def offer_report(request: web.Request) -> web.StreamResponse:
-    """Report an offer's funnel: matched, refused by gate, held out, claimed, delivered, opened, converted.
+    """Report an offer's funnel: matched, refused by gate, held out, claimed, delivered, opened, visited, converted.
 
     Outcomes count on the day their push was claimed. Counters are written out every few seconds.
     """
@@ -137,17 +140,17 @@ def _funnel(counts: Mapping[str, int]) -> Funnel:
         revenue=0.0 if is_suppressed else counts.get("revenue_cents", 0) / CENTS,
         is_suppressed=is_suppressed,
         **personal,
-        **_bought(counts, "claimed", ""),
-        **_bought(counts, "held_out", "held_out_"),
+        **_followed(counts, "claimed", ""),
+        **_followed(counts, "held_out", "held_out_"),
     )
 
 
-def _bought(counts: Mapping[str, int], of: str, arm: str) -> dict[str, Any]:
-    """What was bought after pushes, or after ghosts; nothing where those are too few to tell."""
+def _followed(counts: Mapping[str, int], of: str, arm: str) -> dict[str, Any]:
+    """Visits and purchases after pushes, or after ghosts; nothing where those are too few to tell."""
     if counts.get(of, 0) < SHOWN_FROM:
         return {}
-    spent = counts.get(f"{arm}spent_cents", 0) / CENTS
-    return {f"{arm}purchased": counts.get(f"{arm}purchased", 0), f"{arm}spent": spent}
+    told = {what: counts.get(what, 0) for what in (f"{arm}visited", f"{arm}purchased")}
+    return {**told, f"{arm}spent": counts.get(f"{arm}spent_cents", 0) / CENTS}
 
 
 def _by_reason(counts: Mapping[str, int], prefix: str) -> dict[str, int]:

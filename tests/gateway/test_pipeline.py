@@ -12,6 +12,7 @@ from gateway.clock import now_ms
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.presence import PresenceChange
+from geofences.model import Ping
 from geofences.presence import Motion, Presence
 from tests.gateway.conftest import Http
 from tests.journeys.conftest import AWAKE, INSIDE, OUTSIDE, SQUARE, offer
@@ -81,6 +82,32 @@ async def test_visits_are_noted_of_all_who_consented_whether_an_offer_waits_or_n
     visits = {user: {place: one.count for place, one in shopper.visits.items()} for user, shopper in shoppers.items()}
     assert visits == {user: {"cafe": 1} if number % 2 == 0 else {} for number, user in enumerate(users[:20])}
     assert await _outbox(store) == (20 if offers else 0)
+
+
+async def test_who_stays_in_the_store_after_a_push_or_a_withheld_one_has_visited_it(http: Http) -> None:
+    """Half are held out; half of all stay five minutes, the others ten seconds, and all come twice."""
+    split = offer() | {"experiment": {"holdout_ratio": 0.5, "salt": "x"}}
+    for path, document in {"/v1/policy": AWAKE, "/v1/geofences/cafe": SQUARE, "/v1/offers/coffee": split}.items():
+        assert (await http.call("PUT", path, document))[0] < 300
+    users = [f"user-{number}" for number in range(80)]
+    for user in users:
+        assert (await http.call("PUT", f"/v1/users/{user}", ANN))[0] < 300
+    start_ms = now_ms() - 3_600_000
+    for round_ms in (start_ms, start_ms + 1_200_000):
+        for after_s in (0, 15, 30, 45, 330, 345, 360, 375):
+            at_ms = round_ms + after_s * 1000
+            stays_s = [300 if number % 2 else 10 for number in range(len(users))]
+            fixes = [(user, INSIDE if after_s <= s else OUTSIDE) for user, s in zip(users, stays_s, strict=True)]
+            pings = [Ping(user_id=user, at_ms=at_ms, lat=lat, lng=lng, accuracy_m=5) for user, (lat, lng) in fixes]
+            await http.gateway.context.pipeline.handle(pings, at_ms)
+    await http.gateway.context.store.statistics.flush()
+    _, report = await http.call("GET", "/v1/reports/offers/coffee")
+    told = report["total"]
+    assert told["claimed"] + told["held_out"] == 80
+    assert told["visited"] + told["held_out_visited"] == 40
+    assert told["claimed"] > told["visited"] > 10
+    assert told["held_out"] > told["held_out_visited"] > 10
+    assert report["conclusions"]["visit_lift"] is not None
 
 
 async def test_what_another_host_told_already_is_not_told_again(http: Http, settings: Settings) -> None:

@@ -34,6 +34,14 @@ def test_small_groups_are_suppressed() -> None:
     assert (few.lift, few.added_revenue) == (None, None)
 
 
+def test_visits_have_a_lift_of_their_own() -> None:
+    counts = {"claimed": 1000, "held_out": 1000, "visited": 120, "held_out_visited": 90, "purchased": 10}
+    found = conclude(counts, {}, None)
+    assert found.visit_lift is not None
+    assert found.lift is not None
+    assert (found.visit_lift.estimate, found.lift.estimate) == (pytest.approx(0.03), pytest.approx(0.01))
+
+
 def test_lift_is_over_ghosts() -> None:
     """Who bought of those claimed minus who bought of those who would have been, and what that came to."""
     treated = {"claimed": 1000, "purchased": 100, "spent_cents": 500_000}

@@ -24,9 +24,8 @@ def gap(at_ms: int, hours: int = 2) -> Limit:
 
 
 def candidate(push_id: str, limits: tuple[Limit, ...] = (), offer_id: str = "lunch", **more: Any) -> ClaimCandidate:
-    return ClaimCandidate(
-        push_id=push_id, offer_id=offer_id, geofence_id="s1", brand="b", limits=limits, entry=push_id.encode(), **more
-    )
+    facts = {"geofence_id": "s1", "brand": "b", "entry": push_id.encode()} | more
+    return ClaimCandidate(push_id=push_id, offer_id=offer_id, limits=limits, **facts)
 
 
 def request(*candidates: ClaimCandidate, user_id: str = "ann", at_ms: int = NOW) -> ClaimRequest:

@@ -7,12 +7,13 @@ const ALARMS: Record<string, string> = {
 };
 
 export function ConclusionsCard({ conclusions }: { conclusions: Conclusions }) {
-  const { rates, lift, alarms, winner } = conclusions;
+  const { rates, lift, visit_lift, alarms, winner } = conclusions;
   const facts: [string, Interval | null][] = [
     ["Opened", rates.opened],
     ["Converted", rates.converted],
     ["Opted out", rates.opted_out],
-    ["Lift over those held out", lift],
+    ["More visits than held out", visit_lift],
+    ["More purchases than held out", lift],
   ];
   const known = facts.filter((fact): fact is [string, Interval] => fact[1] !== null);
   if (known.length === 0 && alarms.length === 0 && !winner) return null;

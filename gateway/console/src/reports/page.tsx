@@ -136,6 +136,7 @@ function Steps({ funnel }: { funnel: Funnel }) {
     ["Claimed", funnel.claimed ?? 0, matched],
     ["Delivered", funnel.delivered ?? 0, funnel.claimed ?? 0],
     ["Opened", funnel.opened ?? 0, funnel.delivered ?? 0],
+    ["Visited", funnel.visited ?? 0, funnel.claimed ?? 0],
     ["Converted", funnel.converted ?? 0, funnel.delivered ?? 0],
   ];
   return (
@@ -165,7 +166,17 @@ function Steps({ funnel }: { funnel: Funnel }) {
   );
 }
 
-const COLUMNS = ["matched", "claimed", "delivered", "opened", "converted", "opted_out", "revenue"] as const;
+const COLUMNS = [
+  "matched",
+  "claimed",
+  "delivered",
+  "opened",
+  "visited",
+  "converted",
+  "purchased",
+  "opted_out",
+  "revenue",
+] as const;
 
 function Table({ report: { rows } }: { report: Report }) {
   const heading = { day: "Day (UTC)", geofence: "Store", variant: "Variant" }[split.value];

@@ -12,8 +12,10 @@ export interface Funnel {
   delivered?: number;
   undelivered?: Record<string, number>;
   opened?: number;
+  visited?: number;
   dismissed?: number;
   converted?: number;
+  purchased?: number;
   opted_out?: number;
   revenue?: number;
   is_suppressed?: boolean;
@@ -43,6 +45,7 @@ export interface Interval {
 export interface Conclusions {
   rates: Record<"opened" | "converted" | "opted_out", Interval | null>;
   lift: Interval | null;
+  visit_lift: Interval | null;
   alarms: string[];
   winner: string | null;
 }
