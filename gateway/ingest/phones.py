@@ -1,8 +1,8 @@
 """/ingest/{key}/{client}: the clients that phones already have, unmodified, each by a key of its own.
 
 Once the key is good the client hears that all is well, whatever it sent: what cannot be read is counted and set aside,
-because a phone that hears of an error sends the same bytes again, some for weeks. Only our own overload is an error,
-since then the phone should keep its fixes.
+because a phone that hears of an error sends the same bytes again, some for weeks. Only our own overload, and a phone
+beyond its rate, is an error (503), since then the phone should keep its fixes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.catalog.shelf import box_of
 from gateway.clock import now_ms
-from gateway.errors import GeopushError, Unauthorized, Unavailable
+from gateway.errors import GeopushError, TooManyRequests, Unauthorized, Unavailable
 from gateway.ingest.clients import CLIENTS
 from gateway.ingest.clients.calls import Call, NearbyStore, Report, Source
 from gateway.ingest.decode import Rejected
@@ -61,7 +61,7 @@ async def _receive(request: web.Request) -> web.StreamResponse:
     """Take the fixes of a client that phones already have, in its own format; see docs/clients.md.
 
     The key in the path comes from ``POST /v1/sources``. Whatever was sent, the answer is the one that the client takes
-    for success; only overload is answered 503.
+    for success; only overload, and what is beyond the source's rate, is answered 503.
     """
     source = await request.app[KNOWN_SOURCES].find(request.match_info["key"])
     if source is None or source.kind != request.match_info["client"]:
@@ -70,9 +70,7 @@ async def _receive(request: web.Request) -> web.StreamResponse:
     received_at_ms = now_ms()
     report = await _read(request, source, received_at_ms)
     context = request.app[CONTEXT]
-    most = context.settings.max_batch_pings
-    for first in range(0, len(report.pings), most):
-        await request.app[INTAKE].take(report.pings[first : first + most], received_at_ms, source.id)
+    await _take(request, report.pings, source, received_at_ms)
     for refused in report.set_aside:
         context.metrics.pings_rejected.labels(refused.code).inc()
     reply = client.reply(report, await _nearby(request, source, report))
@@ -80,8 +78,18 @@ async def _receive(request: web.Request) -> web.StreamResponse:
 
 
 OPERATIONS = tuple(
-    operation(method, "/ingest/{key}/{client}", also=(401, 429, 503))(_receive) for method in ("GET", "POST", "PUT")
+    operation(method, "/ingest/{key}/{client}", also=(401, 503))(_receive) for method in ("GET", "POST", "PUT")
 )
+
+
+async def _take(request: web.Request, pings: Sequence[Ping], source: Source, received_at_ms: int) -> None:
+    """Hand the pings to the path in parts. Raises Unavailable, for too fast a phone too: after a 4xx iOS drops fixes."""
+    most = request.app[CONTEXT].settings.max_batch_pings
+    try:
+        for first in range(0, len(pings), most):
+            await request.app[INTAKE].take(pings[first : first + most], received_at_ms, source.id)
+    except TooManyRequests as error:
+        raise Unavailable(error.detail, retry_after_s=error.retry_after_s) from None
 
 
 async def _read(request: web.Request, source: Source, received_at_ms: int) -> Report:

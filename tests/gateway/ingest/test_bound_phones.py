@@ -47,6 +47,16 @@ async def test_a_key_that_sends_too_fast_is_told_when_to_come_back(http: Http) -
     assert (await http.call("POST", "/v1/pings", ping(), key=await http.new_key("ingest")))[0] == 202
 
 
+async def test_a_source_beyond_its_rate_keeps_its_fixes(http: Http) -> None:
+    """After a 429 OwnTracks on iOS would throw them away."""
+    _, source = await http.call("POST", "/v1/sources", {"kind": "gpslogger", "name": "x", "user_id": "u1"})
+    rows = "".join(f"{now_ms() + row * 3000},10,10\n" for row in range(120))
+    for status, retry_after in ((200, None), (503, "1")):
+        headers = {"Content-Type": "text/csv"}
+        async with http.session.post(source["setup"]["url"], data=f"ts,lat,lon\n{rows}", headers=headers) as answer:
+            assert (answer.status, answer.headers.get("Retry-After")) == (status, retry_after)
+
+
 async def test_phones_with_tokens_are_slowed_each_for_itself(http: Http) -> None:
     """One key signs the tokens of all: a phone that sends too fast takes nothing from the others."""
     fast, calm = token("e"), token("e", sub="u2")

@@ -3,11 +3,11 @@
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.errors import Forbidden, Unauthorized
+from gateway.errors import Forbidden, Unauthorized, Unavailable
 from gateway.store.api_keys import ApiKey
 from gateway.web.auth import CSRF_HEADER, SESSION_COOKIE, Doorkeeper, Identity, csrf_of, identity_of
 from gateway.web.permissions import MEANING, ROLES, SCOPES, Permission, holders
-from gateway.web.remembering import REMEMBER_S
+from gateway.web.remembering import REMEMBER_S, STALE_S
 
 
 def key(key_id: str, *scopes: str, role: str | None = None, user_id: str | None = None) -> Identity:
@@ -22,9 +22,12 @@ class Keys:
     def __init__(self) -> None:
         self.known = {"good": key("k1", "ingest"), "root": key("k2", "admin"), "person": key("k3", role="marketer")}
         self.asked = 0
+        self.is_down = False
 
     async def verify(self, secret: str) -> Identity | None:
         self.asked += 1
+        if self.is_down:
+            raise Unavailable("Redis does not answer")
         return self.known.get(secret)
 
 
@@ -129,6 +132,36 @@ async def test_a_session_reads_with_its_cookie_alone_and_writes_with_its_csrf_to
             await in_session("PUT", cookie, Permission.WRITE_OFFERS, wrong)
     with pytest.raises(Unauthorized, match="sign in again"):
         await in_session("GET", f"{SESSION_COOKIE}=ended", Permission.READ_CATALOG)
+
+
+async def test_while_nobody_can_tell_a_known_key_stays_known_and_an_unknown_one_is_told_to_come_back() -> None:
+    """An outage of Redis stops what needs Redis; it is asked about keys once in a while, not by every request."""
+    keys, clock = Keys(), Clock()
+    doorkeeper = Doorkeeper(keys.verify, keys.verify, clock)
+    await admit(doorkeeper, "Bearer good")
+    keys.is_down = True
+    clock.now = REMEMBER_S + 1
+    for _ in range(10):
+        assert (await admit(doorkeeper, "Bearer good")).key_id == "k1"
+    assert keys.asked == 2
+    with pytest.raises(Unavailable):
+        await admit(doorkeeper, "Bearer root", Permission.MANAGE_KEYS)
+    clock.now = REMEMBER_S + STALE_S
+    with pytest.raises(Unavailable):
+        await admit(doorkeeper, "Bearer good")
+
+
+async def test_a_key_that_was_found_revoked_opens_nothing_in_an_outage() -> None:
+    keys, clock = Keys(), Clock()
+    doorkeeper = Doorkeeper(keys.verify, keys.verify, clock)
+    await admit(doorkeeper, "Bearer good")
+    keys.known.clear()
+    clock.now = REMEMBER_S + 1
+    with pytest.raises(Unauthorized):
+        await admit(doorkeeper, "Bearer good")
+    keys.is_down = True
+    with pytest.raises(Unavailable):
+        await admit(doorkeeper, "Bearer good")
 
 
 async def test_guessed_keys_are_not_remembered() -> None:
