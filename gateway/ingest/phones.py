@@ -83,7 +83,10 @@ OPERATIONS = tuple(
 
 
 async def _take(request: web.Request, pings: Sequence[Ping], source: Source, received_at_ms: int) -> None:
-    """Hand the pings to the path in parts. Raises Unavailable, for too fast a phone too: after a 4xx iOS drops fixes."""
+    """Hand the pings to the path in parts.
+
+    Raises Unavailable, beyond the source's rate too: after a 4xx OwnTracks on iOS throws its fixes away.
+    """
     most = request.app[CONTEXT].settings.max_batch_pings
     try:
         for first in range(0, len(pings), most):
