@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from rules import lint
-from rules.audience import VARIABLES
+from rules.audience import VARIABLES, audience
 from rules.document import Button, MessageTemplate, Offer, Targets, Trigger
 from rules.model import Gate
 from rules.packs import PACKS
@@ -37,6 +37,14 @@ def test_every_gate_variable_pack_and_piece_of_advice_is_described() -> None:
     named = {*map(str, Gate), *VARIABLES, *PACKS, *advice, *get_args(str)} - {str(Gate.DELIVERY)}
     assert [name for name in sorted(named) if name not in OFFERS] == []
     assert len(advice) >= 10
+
+
+def test_every_expression_shown_is_an_audience() -> None:
+    """The expressions of docs/offers.md compile; what follows // is a word about them."""
+    shown = re.search(r"```text\n(.+?)```", OFFERS, re.DOTALL)
+    assert shown is not None
+    for line in shown[1].splitlines():
+        audience(line, {})
 
 
 def test_every_point_of_retail_practice_is_answered_once() -> None:

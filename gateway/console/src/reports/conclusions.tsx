@@ -1,5 +1,6 @@
 // What the figures allow to say, and what forbids it: rates with their intervals, lift, alarms, the better variant.
 
+import { count } from "../format";
 import type { Conclusions, Interval } from "./state";
 
 const ALARMS: Record<string, string> = {
@@ -7,7 +8,7 @@ const ALARMS: Record<string, string> = {
 };
 
 export function ConclusionsCard({ conclusions }: { conclusions: Conclusions }) {
-  const { rates, lift, visit_lift, alarms, winner } = conclusions;
+  const { rates, lift, visit_lift, added_revenue, alarms, winner } = conclusions;
   const facts: [string, Interval | null][] = [
     ["Opened", rates.opened],
     ["Converted", rates.converted],
@@ -38,8 +39,19 @@ export function ConclusionsCard({ conclusions }: { conclusions: Conclusions }) {
             </dd>
           </div>
         ))}
+        {added_revenue !== null && (
+          <div>
+            <dt>Spent beyond held out</dt>
+            <dd>
+              <b>{count(added_revenue)}</b> <span class="hint">believe it as far as the purchases</span>
+            </dd>
+          </div>
+        )}
       </dl>
-      <p class="hint">Of what was delivered; the range holds the true rate 19 times in 20.</p>
+      <p class="hint">
+        Of what was delivered, or claimed where held-out people are compared; the range holds the true rate 19 times in
+        20.
+      </p>
     </section>
   );
 }

@@ -46,6 +46,7 @@ export interface Conclusions {
   rates: Record<"opened" | "converted" | "opted_out", Interval | null>;
   lift: Interval | null;
   visit_lift: Interval | null;
+  added_revenue: number | null;
   alarms: string[];
   winner: string | null;
 }
