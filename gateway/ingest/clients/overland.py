@@ -71,7 +71,12 @@ def _ping(feature: Any, call: Call, source: Source) -> Ping | None:
         return None
     return ping_of(
         Fix(
-            user_id=source.user_id or properties.get("device_id") or call.query.get("device_id"),
+            user_id=(
+                source.user_id
+                or properties.get("device_id")
+                or properties.get("unique_id")
+                or call.query.get("device_id")
+            ),
             at=properties.get("timestamp"),
             lat=lat,
             lng=lng,

@@ -33,7 +33,7 @@ class Setup(msgspec.Struct, frozen=True):
 
 _HINTS = {
     "transistor": "Set config.url to the address; user_id or device_id in params names the user.",
-    "traccar": "Enter the address as server URL; the device identifier names the user.",
+    "traccar": "Enter the address as server URL; the device identifier names the user where the source binds none.",
     "owntracks": "Open the link on the phone, or choose mode HTTP, enter the address and allow remote commands.",
     "overland": "Open the link on the phone, or enter the address as receiver endpoint.",
     "gpslogger": "Log to custom URL: the address, method POST, HTTP body %ALL.",
@@ -54,7 +54,7 @@ def setup_of(source: Source, secret: str, origin: str) -> Setup:
 
 def _link(source: Source, url: str) -> str:
     if source.kind == "overland":
-        device = {"device_id": source.user_id} if source.user_id else {}
+        device = {"device_id": source.user_id} if source.user_id else {"unique_id": "yes"}
         return "overland://setup?" + urlencode({"url": url, **device})
     if source.kind == "owntracks":
         settings = {

@@ -2,14 +2,19 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.clock import now_ms
+from gateway.ingest.clients import CLIENTS
 from tests.gateway.conftest import Http
 from tests.gateway.ops.test_geofences import circle
+
+PAGE = (Path(__file__).parents[3] / "docs" / "clients.md").read_text(encoding="utf-8")
 
 
 async def added(http: Http, kind: str, **facts: Any) -> dict[str, Any]:
@@ -100,6 +105,7 @@ async def test_setup_links_open_the_app_ready_to_use(http: Http) -> None:
     assert link.startswith("overland://setup?url=http")
     assert setup["qr"].startswith("data:image/svg+xml")
     assert link.endswith("device_id=jane")
+    assert (await added(http, "overland"))["setup"]["link"].endswith("unique_id=yes")
 
 
 @pytest.mark.parametrize("user_id", ["a", "ab", "abc", "???>>>~~~", "aé", "王芳"])
@@ -121,6 +127,15 @@ async def test_a_day_of_fixes_in_one_body_is_taken_in_parts(http: Http) -> None:
     async with http.session.post(source["setup"]["url"], data=body, headers={"Content-Type": "text/csv"}) as answer:
         assert answer.status == 200
     assert taken(http) == 12_000
+
+
+@pytest.mark.parametrize("document", re.findall(r'({"kind": .+?})\'?\n(?:```|$)', PAGE, re.DOTALL))
+async def test_what_the_page_of_clients_adds_can_be_added(http: Http, document: str) -> None:
+    assert (await http.call("POST", "/v1/sources", json.loads(document)))[0] == 201
+
+
+def test_the_page_of_clients_has_every_client() -> None:
+    assert [kind for kind in CLIENTS if f"| `{kind}` |" not in PAGE] == []
 
 
 @pytest.mark.parametrize(

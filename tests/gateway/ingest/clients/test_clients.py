@@ -137,6 +137,13 @@ def test_an_overland_batch_is_read_with_its_current_fix() -> None:
     assert reply("overland", report) == {"result": "ok"}
 
 
+def test_an_overland_phone_without_a_name_goes_by_its_unique_id() -> None:
+    """Which the set-up link of a fleet switches on: the device's own name is empty until somebody enters one."""
+    feature = {"geometry": {"coordinates": [24.9, 60.1]}, "properties": {"timestamp": "2024-02-04T14:39:34Z"}}
+    properties = feature["properties"] | {"device_id": "", "unique_id": "5E1D-22"}
+    assert only(read("overland", {"locations": [feature | {"properties": properties}]})).user_id == "5E1D-22"
+
+
 def test_a_bare_array_is_a_batch_and_a_current_that_repeats_its_last_is_one_fix() -> None:
     assert len(read("overland", [LOCATION]).pings) == 1
     assert len(read("overland", {"locations": [LOCATION], "current": LOCATION}).pings) == 1
