@@ -1,7 +1,8 @@
 """aioapns exactly as it comes: the fallback that a change in our own transport can never break.
 
-Its pool has no timeouts and can lose a reply for ever (docs/delivery.md lists how), so the deadline is kept here
-without cancelling: a cancelled request would take its connection's other requests down with it.
+Its pool has no timeouts and can lose a reply for ever (docs/delivery.md lists how), so the deadline is kept here. A
+request past it is taken out of its connection's book and cancelled: left there, it would be sent again when that
+connection is lost, after its time; cancelled alone, it would take the connection's other requests down with it.
 """
 
 from __future__ import annotations
@@ -37,15 +38,17 @@ class StockApns:
             "AimedProtocol", (APNsTLSClientProtocol,), {"APNS_SERVER": app.host, "APNS_PORT": app.port}
         )
         self._timeout_s = timeout_s
-        self._late: set[asyncio.Task[NotificationResult]] = set()
 
     async def send(self, request: NotificationRequest, *, alone: bool = False) -> NotificationResult | Outcome:  # noqa: ARG002
         """The provider's reply, or RETRY when none came in time or the connection failed. Cannot send alone."""
         task = asyncio.create_task(self._apns.send_notification(request))
-        done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
+        finally:
+            for connection in self._apns.pool.connections:
+                connection.requests.pop(request.notification_id, None)
+            task.cancel()  # which a task that has ended does not mind
         if not done:
-            self._late.add(task)
-            task.add_done_callback(self._forget)
             return Outcome(status=Status.RETRY, provider=NAME, code="timeout", is_in_doubt=True)
         try:
             result = task.result()
@@ -58,16 +61,9 @@ class StockApns:
         return result
 
     async def close(self) -> None:
-        """Closes the pool and gives up on replies that are still awaited."""
-        for task in tuple(self._late):
-            task.cancel()
+        """Closes the pool."""
         self._apns.pool.close()
         await asyncio.sleep(0)
-
-    def _forget(self, task: asyncio.Task[NotificationResult]) -> None:
-        self._late.discard(task)
-        if not task.cancelled():
-            task.exception()  # read, so that asyncio does not report it
 
 
 async def _say_nothing(_request: NotificationRequest, _result: NotificationResult) -> None:
