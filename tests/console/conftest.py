@@ -15,14 +15,12 @@ from gateway.console.serve import DIST
 from gateway.store.embedded import EmbeddedRedis
 from tests.console.canned import CannedGateway, real_stores
 from tests.console.served import Served, serving
+from tests.patience import PATIENCE_S
 
 CONSOLE = DIST.parent
-PATIENCE_MS = 20_000
-"""How long something may take to appear on a machine that is busy with other things."""
 CHROMIUM_FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
-
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,6 +53,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A fresh tab at desktop width. It fails the test if the page throws, or if the browser blocks anything it does."""
     context = await browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE_S * 1000)
     page = await context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -19,8 +19,7 @@ async def open_page(page: Page, served: Served) -> None:
     """Open the page and wait until the stores are listed and the map stands still."""
     await page.goto(served.address("geofences"))
     await expect(page.get_by_role("searchbox")).to_have_attribute("placeholder", f"Search {STORES} geofences")
-    await expect(page.locator(".stage-map canvas")).to_be_visible()
-    await page.wait_for_timeout(500)
+    await expect(page.locator(".stage-map")).to_have_attribute("aria-busy", "false")
 
 
 async def drag_out(page: Page, start: tuple[int, int], end: tuple[int, int]) -> None:

@@ -16,7 +16,7 @@ async def test_from_an_empty_map_to_a_push_in_the_feed(page: Page, console_redis
     async with serving(console_redis_url, sandbox="on") as served:
         await page.goto(served.address("geofences"))
         await expect(page.get_by_role("list", name="Geofences").get_by_role("button").first).to_be_visible()
-        await page.wait_for_timeout(1000)
+        await expect(page.locator(".stage-map")).to_have_attribute("aria-busy", "false")
         await page.get_by_role("button", name="Draw circle").click()
         await page.mouse.click(500, 500)
         await page.mouse.move(560, 500, steps=5)
@@ -60,6 +60,6 @@ async def test_from_an_empty_map_to_a_push_in_the_feed(page: Page, console_redis
         ping = {"user_id": "aino", "ts": now_ms(), "lat": lat, "lon": lng, "accuracy": 5}
         assert (await served.call("POST", "/v1/pings", ping))[0] == 202
         push = page.get_by_role("listitem").filter(has_text="Coffee on the house")
-        await expect(push).to_contain_text("Get a free coffee at Corner shop today.", timeout=15_000)
+        await expect(push).to_contain_text("Get a free coffee at Corner shop today.")
         await expect(push).to_contain_text("FCM")
         await expect(push).to_contain_text("after the ping")

@@ -226,7 +226,7 @@ async def test_stream_that_breaks_is_taken_up_again(page: Page, canned: CannedGa
     canned.hang_up()
     await expect(status).to_contain_text("Reconnecting")
     canned.is_open = True
-    await expect(status).to_have_text("Connected", timeout=15_000)
+    await expect(status).to_have_text("Connected")
     canned.tell(delivery(canned))
     await expect(page.get_by_role("listitem")).to_have_count(1)
 

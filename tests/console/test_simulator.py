@@ -86,8 +86,7 @@ async def test_consent_can_be_taken_away_to_see(page: Page, served: Served, tmp_
 async def test_walk_is_drawn_on_the_map(page: Page, served: Served) -> None:
     """Clicks on the map become a walk at a pace, and the walk can be cleared."""
     await page.goto(served.address("simulator"))
-    await expect(page.locator(".stage-map canvas")).to_be_visible()
-    await page.wait_for_timeout(1000)
+    await expect(page.locator(".stage-map")).to_have_attribute("aria-busy", "false")
     await page.mouse.click(400, 400)
     await page.mouse.click(430, 420)
     await expect(page.get_by_text("2 places")).to_be_visible()

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 TREE = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def shown() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "gateway", "demo", "--seconds", "15", "--port", str(port)],
             cwd=TREE, env=os.environ | {"GEOPUSH_NO_SUCH_SETTING": "1", "COLUMNS": "200"},
-            capture_output=True, text=True, check=False, timeout=110,
+            capture_output=True, text=True, check=False, timeout=280,
         )  # fmt: skip
 
 

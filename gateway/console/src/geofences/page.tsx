@@ -1,6 +1,6 @@
 // Geofences: find, draw, edit, import.
 
-import { effect, useSignal } from "@preact/signals";
+import { effect, signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import "../styles/geofences.css";
 import type { GeofenceFeature } from "../api/types";
@@ -98,10 +98,13 @@ function approachOpened(view: MapView): () => void {
   });
 }
 
-/** Puts the drawing tool on the map while one is chosen. */
+/** Puts the drawing tool on the map while one is chosen, as soon as the map can take it. */
 function draw(view: MapView): () => void {
   let drawing: Drawing | null = null;
+  const isReady = signal(false);
+  void view.whenReady().then(() => (isReady.value = true));
   const stop = effect(() => {
+    if (!isReady.value) return;
     drawing?.stop();
     drawing = null;
     const chosen = tool.value;

@@ -70,7 +70,9 @@ export class MapView {
     this.map.touchZoomRotate.disableRotation();
     this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-left");
     this.map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-left");
+    container.setAttribute("aria-busy", "true");
     this.ready = new Promise((resolve) => this.map.once("load", () => resolve()));
+    void this.ready.then(() => container.setAttribute("aria-busy", "false"));
     this.hoverStores("stores");
     this.hoverStores("tile-stores");
     this.enterClusters();
