@@ -26,7 +26,7 @@ SHOWN_FROM = 10
 """Live counters below this are hidden: "3 people bought this" persuades nobody, and tells on them."""
 
 Counters = Mapping[str, Mapping[str, int]]
-"""Per offer id: ``taken`` (pushes or purchases so far) and ``left`` (stock)."""
+"""Per offer id: ``taken`` (pushes so far) and ``left`` (of stock and total cap)."""
 
 NO_COUNTERS: Counters = {}
 
