@@ -33,6 +33,7 @@ MAX_SENTENCES: Final = 2
 MAX_EMOJI: Final = 2
 MAX_DAILY_PUSHES: Final = 2
 _COUNTER = re.compile(r"\boffer\.(?:left|taken)\b")
+_DEFAULT_TAKEN = re.compile(r"\boffer\.taken\s*\|\s*default\b")
 _MARKUP = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _CHOICE = re.compile(
     r"\{%-?\s*(?P<kind>if|unless|case)\b(?:(?!%\}).)*%\}"
@@ -74,11 +75,19 @@ def _message_warnings(offer: Offer) -> Iterator[Advice]:
             yield from _link_warnings(message, here, is_service=offer.purpose == "service")
             if locale.partition("-")[0] == "en" and offer.purpose != "service":
                 yield from _english_warnings(message, here)
-            counter = _COUNTER.search(message.title + message.body)
-            if counter and offer.stock is None and offer.total_cap is None:
-                yield Advice(here, "scarcity_unknown", f"{counter[0]} is only known where stock or total_cap is set.")
+            yield from _counter_warnings(offer, message, here)
         if messages is not offer.messages and (missing := offer.messages.keys() - messages.keys()):
             yield Advice(pointer, "untranslated", f"This variant lacks {', '.join(sorted(missing))}.")
+
+
+def _counter_warnings(offer: Offer, message: MessageTemplate, pointer: str) -> Iterator[Advice]:
+    text = message.title + message.body
+    counter = _COUNTER.search(text)
+    if counter and offer.stock is None and offer.total_cap is None:
+        yield Advice(pointer, "scarcity_unknown", f"{counter[0]} is only known where stock or total_cap is set.")
+    if "offer.taken" in text and not _DEFAULT_TAKEN.search(text):
+        detail = "offer.taken is missing below ten and refuses the text: with no default nobody is the first."
+        yield Advice(pointer, "never_begins", detail)
 
 
 def _length_warnings(message: MessageTemplate, pointer: str) -> Iterator[Advice]:

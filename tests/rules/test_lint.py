@@ -48,7 +48,8 @@ def test_a_good_offer_is_left_in_peace() -> None:
         ({"deep_link": "http://shop.fi"}, [("/deep_link", "link_form")]),
         ({"deep_link": "https://shop.fi/{{ store.id }}"}, []),
         ({"title": "Only {{ offer.left }} left"}, [("", "scarcity_unknown")]),
-        ({"title": "{{ offer.taken }} people have it"}, [("", "scarcity_unknown")]),
+        ({"title": "{{ offer.taken }} people have it"}, [("", "scarcity_unknown"), ("", "never_begins")]),
+        ({"title": "{{ offer.taken | default: 'Many' }} people have it"}, [("", "scarcity_unknown")]),
         ({"title": "{% if user.vip %}Half price until six{% else %}A fifth off until six{% endif %} today"}, []),
         (
             {
