@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from aiohttp.log import server_logger
 
 from gateway.catalog.shelf import Shelves
+from gateway.logs import Log
 from gateway.web.auth import DOORKEEPER, Doorkeeper, Identity, identity_of
 from gateway.web.context import CONTEXT, SHELVES, Context
 from gateway.web.problems import nothing_here
 from gateway.web.tokens import Tokens, looks_like_token
+
+_log = Log("http")
 
 KEEPALIVE_S = 75.0
 """Idle seconds before a connection is closed: longer than common load balancers' 60 s, so that they close first."""
@@ -49,6 +56,7 @@ def make_runner(app: web.Application, grace_s: float = 10.0) -> web.AppRunner:
     Call it once all routes are there: what none of them serves is answered with a problem. Bodies are unpacked by
     ``gateway.web.bodies`` within bounds, not by aiohttp; there is no access log, because paths hold user ids.
     """
+    server_logger.addFilter(_quotes_nobody)
     app.router.add_route("*", "/{anything:.*}", nothing_here)
     return web.AppRunner(
         app,
@@ -58,3 +66,12 @@ def make_runner(app: web.Application, grace_s: float = 10.0) -> web.AppRunner:
         lingering_time=LINGER_S,
         shutdown_timeout=grace_s,
     )
+
+
+def _quotes_nobody(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp's may be written: of what is no HTTP it quotes all, keys and coordinates included."""
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, HttpProcessingError):
+        return True
+    _log.debug("a request is no HTTP", reason=type(error).__name__)
+    return False

@@ -1,8 +1,10 @@
 """Every error is a problem document with a stable code, an id, and no word of what is inside."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -108,6 +110,22 @@ async def test_answers_are_counted_by_route_pattern_never_by_path(client: Client
     await client.get("/fail/conflict")
     samples = [s for m in client.metrics.http.collect() for s in m.samples if s.name.endswith("_total")]
     assert [(s.labels, s.value) for s in samples] == [({"route": "/fail/{error}", "status": "409"}, 1.0)]
+
+
+async def test_what_is_no_http_is_refused_and_not_quoted_in_the_log(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A phone with a bug in its line ends must not leave its key and place there; a scan of ports leaves nothing."""
+    url = urlsplit(client.url)
+    for line in (
+        b"POST /v1/pings HTTP/1.1\nAuthorization: Bearer gp_secret\n\n",
+        b"GET /\x00 HTTP/1.1\r\nX: gp_secret\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(line)
+        assert b"400 Bad Request" in await reader.readline()
+        writer.close()
+    assert "gp_secret" not in caplog.text
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
