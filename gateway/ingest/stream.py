@@ -26,13 +26,13 @@ from functools import partial
 from aiohttp import WSCloseCode, web
 
 from gateway.clock import now_ms
-from gateway.errors import BadRequest, GeopushError
+from gateway.errors import BadRequest, Forbidden, GeopushError, Unauthorized
 from gateway.ingest.decode import JSON_TYPE, decode_ping, decode_pings
 from gateway.ingest.intake import INTAKE
 from gateway.ingest.lines import LINES, Line, Refused
 from gateway.ingest.offers import wants_offers
 from gateway.logs import Log
-from gateway.web.auth import IDENTITY
+from gateway.web.auth import DOORKEEPER, IDENTITY
 from gateway.web.context import CONTEXT
 from gateway.web.operations import Parameter, operation
 from gateway.web.permissions import Permission
@@ -48,6 +48,8 @@ MAX_WAITING = 2_000
 from it."""
 RETRY_S = (0.1, 0.3, 1.0, 3.0, 6.0)
 """Pauses between tries of a frame that could not be handled: some ten seconds, then the client is sent away."""
+RECHECK_S = 30.0
+"""How often it is asked whether the credential of an open connection still opens anything."""
 NO_PING = -1
 """Index of a frame that held no ping at all."""
 
@@ -81,14 +83,29 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
     line = Line(socket, session or secrets.token_urlsafe(_SESSION_BYTES), seq, inbox)
     backlog = _Backlog(request, socket, line)
     with lines.opened(line):
+        recheck = asyncio.create_task(_leave_when_revoked(request, line))
         try:
             line.greet()
             socket.listen(backlog.take)
             await socket.wait_closed()
             await backlog.finish()
         finally:
+            recheck.cancel()
             await lines.remember(line)
     return response
+
+
+async def _leave_when_revoked(request: web.Request, line: Line) -> None:
+    """Send the client away once its key is revoked, or its token or session has ended."""
+    while True:
+        await asyncio.sleep(RECHECK_S)
+        try:
+            await request.app[DOORKEEPER].admit(request, Permission.SEND_PINGS)
+        except (Unauthorized, Forbidden):
+            await line.leave(WSCloseCode.POLICY_VIOLATION, "the credential opens nothing any more")
+            return
+        except GeopushError:
+            continue
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ import pytest
 from gateway import app
 from gateway.clock import now_ms
 from gateway.errors import Unavailable
+from gateway.ingest import stream
 from gateway.ingest.intake import Intake
 from gateway.ingest.lines import MAX_UNTOLD
 from gateway.ingest.stream import MAX_FRAME_BYTES
@@ -109,6 +110,18 @@ async def test_refusals_are_counted_by_their_code(http: Http) -> None:
     sample = http.gateway.context.metrics.registry.get_sample_value
     codes = ("out_of_range", "ts_not_milliseconds", "bad_request")
     assert [sample("geopush_pings_rejected_total", {"code": code}) for code in codes] == [2, 1, 1]
+
+
+async def test_a_stream_ends_with_the_key_that_opened_it(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "RECHECK_S", 0.02)
+    _, made = await http.call("POST", "/v1/keys", {"name": "phone", "scopes": ["ingest"]})
+    async with connect(http, key=made["secret"]) as socket:
+        await heard(socket)
+        await socket.send_str(json.dumps(ping()))
+        assert await acknowledged(socket, 1) == []
+        assert (await http.call("DELETE", f"/v1/keys/{made['key_id']}"))[0] == 204
+        assert await everything(socket) == []
+        assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 
 async def test_a_session_goes_on_where_it_was_left(http: Http) -> None:
