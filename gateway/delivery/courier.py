@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from gateway.clock import now_ms
 from gateway.delivery.channel import Channel, Device, Outcome, Status
 from gateway.delivery.job import PushJob
-from gateway.delivery.lane import Lane, LaneLimits
+from gateway.delivery.lane import BREAKER_OPEN, Lane, LaneLimits
 from gateway.delivery.waiting import Backoff
 from gateway.metrics import Metrics
 
@@ -82,7 +82,7 @@ class Courier:
         names in its ``app``.
         """
         limits = limits or {}
-        self._lanes = {name: Lane(channel, limits.get(name, LaneLimits())) for name, channel in channels.items()}
+        self._lanes = {name: Lane(name, channel, limits.get(name, LaneLimits())) for name, channel in channels.items()}
         self._metrics = metrics
         self._backoff = backoff or Backoff()
 
@@ -116,20 +116,25 @@ class Courier:
     async def _try(
         self, job: PushJob, device: Device, lane: Lane, attempts: list[Attempt], stop: asyncio.Event
     ) -> Outcome:
-        """Tries one device until something is certain."""
+        """Tries one device until something is certain; of what expires the provider's last word is kept."""
         breaks = strikes = 0
+        said: Outcome | None = None
         for attempt in count(1):
             if lane.is_full and not lane.is_open:
                 return Outcome(status=Status.RETRY, provider=lane.channel.name, code="lane_full")
             answered_before = lane.answered
             outcome = await lane.attempt(job, device, alone=breaks >= SUSPECT_AFTER)
-            attempts.append(Attempt(device, outcome))
-            self._metrics.deliveries.labels(lane.channel.name, outcome.status).inc()
-            if outcome.status in {Status.ACCEPTED, Status.TERMINAL, Status.EXPIRED}:
+            if outcome.status is Status.EXPIRED:
+                return replace(said or outcome, status=Status.EXPIRED)
+            if outcome.code != BREAKER_OPEN:
+                said = outcome
+                attempts.append(Attempt(device, outcome))
+                self._metrics.deliveries.labels(lane.channel.name, outcome.status).inc()
+            if outcome.status in {Status.ACCEPTED, Status.TERMINAL}:
                 return outcome
             wait_s = self._backoff.wait_s(attempt, random.random(), outcome.retry_after_s)
             if now_ms() + wait_s * 1000 >= job.expires_at_ms:
-                return replace(outcome, status=Status.EXPIRED)
+                return replace(said or outcome, status=Status.EXPIRED)
             if await _is_set_within(stop, wait_s):
                 return outcome
             strikes += outcome.broke_connection and breaks >= SUSPECT_AFTER and lane.answered > answered_before

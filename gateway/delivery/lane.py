@@ -6,6 +6,7 @@ Lanes share nothing, so that one provider's outage, slowness or quota never hold
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,12 @@ from gateway.delivery.breaker import Breaker
 from gateway.delivery.channel import Channel, Device, Outcome, Status
 from gateway.delivery.job import PushJob
 from gateway.delivery.pace import Pace
+from gateway.logs import Log
+
+_log = Log("delivery")
+
+BREAKER_OPEN: Final = "breaker_open"
+"""The code of a RETRY without an attempt: the provider is held to be down."""
 
 
 class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,9 +39,10 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Lane:
     """A channel with its limits. ``held`` pushes are counted by whoever brings them."""
 
-    def __init__(self, channel: Channel, limits: LaneLimits) -> None:
-        """Build it inside the running loop."""
+    def __init__(self, name: str, channel: Channel, limits: LaneLimits) -> None:
+        """Build it inside the running loop. ``name`` is the platform's, with the app where there are several."""
         self.channel = channel
+        self._name = name
         self.held = 0
         self.answered = 0
         """Attempts that the provider answered, be it with a refusal: a sign of life."""
@@ -70,9 +78,7 @@ class Lane:
             if now_ms() >= job.expires_at_ms:
                 return Outcome(status=Status.EXPIRED, provider=self.channel.name, code="expired")
             if (wait_s := self._breaker.enter(self._loop.time())) > 0:
-                return Outcome(
-                    status=Status.RETRY, provider=self.channel.name, code="breaker_open", retry_after_s=wait_s
-                )
+                return Outcome(status=Status.RETRY, provider=self.channel.name, code=BREAKER_OPEN, retry_after_s=wait_s)
             try:
                 outcome = await self.channel.send(job, device, alone=alone)
                 if outcome.status is Status.REAUTHENTICATE:
@@ -84,8 +90,13 @@ class Lane:
             return outcome
 
     def _learn(self, outcome: Outcome) -> None:
+        was_open = self._breaker.is_open
         if outcome.status in {Status.ACCEPTED, Status.TERMINAL} or outcome.is_about_device:
             self._breaker.succeeded()
             self.answered += 1
         else:
             self._breaker.failed(self._loop.time(), outcome.retry_after_s)
+        if self._breaker.is_open and not was_open:
+            _log.warning("a provider is held to be down, its pushes wait", channel=self._name, code=outcome.code)
+        elif was_open and not self._breaker.is_open:
+            _log.info("a provider answers again", channel=self._name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from msgspec.structs import replace
 
 from gateway.clock import now_ms
@@ -130,7 +131,32 @@ async def test_while_a_provider_is_down_pushes_wait_without_attempts_and_go_out_
     limits = LaneLimits(failures_to_open=1, open_s=0.01)
     delivery = await courier(channel, limits=limits).deliver(a_job(), [a_device("apns", "phone")], asyncio.Event())
     assert delivery.outcome.status is Status.ACCEPTED
-    assert len(channel.sent) == 4
+    assert len(channel.sent) == len(delivery.attempts) == 4
+
+
+async def test_a_push_that_expires_while_its_provider_is_down_says_what_the_provider_said_last() -> None:
+    """Not that it waited; and waiting is no attempt, for metrics neither."""
+    channel = Scripted(phone=[LATER])
+    bringing = courier(channel, limits=LaneLimits(failures_to_open=2, open_s=3600.0))
+    phone, stop = [a_device("apns", "phone")], asyncio.Event()
+    delivery = await bringing.deliver(a_job(expires_at_ms=now_ms() + 60_000), phone, stop)
+    assert delivery.reason == "expired: apns ServiceUnavailable"
+    never = await bringing.deliver(a_job(expires_at_ms=now_ms() + 60_000), phone, stop)
+    assert never.reason == "expired: apns breaker_open"
+    assert len(channel.sent) == len(delivery.attempts) + len(never.attempts)
+    labels = {"channel": "apns", "status": "retry"}
+    assert bringing._metrics.registry.get_sample_value("geopush_deliveries_total", labels) == len(channel.sent)
+
+
+async def test_that_a_provider_went_down_and_came_back_is_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "geopush.delivery")
+    channel = Scripted(phone=[LATER] * 4 + [ACCEPTED])
+    limits = LaneLimits(failures_to_open=2, open_s=0.01)
+    await courier(channel, limits=limits).deliver(a_job(), [a_device("apns", "phone")], asyncio.Event())
+    assert [(record.getMessage(), record.__dict__["facts"]) for record in caplog.records] == [
+        ("a provider is held to be down, its pushes wait", {"channel": "apns", "code": "ServiceUnavailable"}),
+        ("a provider answers again", {"channel": "apns"}),
+    ]
 
 
 async def test_more_than_a_lane_may_hold_is_left_in_the_outbox_while_its_provider_is_down() -> None:
