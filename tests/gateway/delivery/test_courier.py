@@ -139,9 +139,9 @@ async def test_a_push_that_expires_while_its_provider_is_down_says_what_the_prov
     channel = Scripted(phone=[LATER])
     bringing = courier(channel, limits=LaneLimits(failures_to_open=2, open_s=3600.0))
     phone, stop = [a_device("apns", "phone")], asyncio.Event()
-    delivery = await bringing.deliver(a_job(expires_at_ms=now_ms() + 60_000), phone, stop)
+    delivery = await bringing.deliver(a_job(expires_at_ms=now_ms() + 30_000), phone, stop)
     assert delivery.reason == "expired: apns ServiceUnavailable"
-    never = await bringing.deliver(a_job(expires_at_ms=now_ms() + 60_000), phone, stop)
+    never = await bringing.deliver(a_job(expires_at_ms=now_ms() + 30_000), phone, stop)
     assert never.reason == "expired: apns breaker_open"
     assert len(channel.sent) == len(delivery.attempts) + len(never.attempts)
     labels = {"channel": "apns", "status": "retry"}
