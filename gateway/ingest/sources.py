@@ -23,6 +23,7 @@ from gateway.web.context import CONTEXT
 from gateway.web.documents import json_answer
 from gateway.web.faults import decode_document
 from gateway.web.operations import operation
+from gateway.web.origin import is_https
 from gateway.web.permissions import Permission
 from gateway.web.remembering import Remembering
 
@@ -117,7 +118,8 @@ async def add_source(request: web.Request) -> web.StreamResponse:
     """Let in a client that phones already have; the answer alone holds its address with the secret."""
     context = request.app[CONTEXT]
     wanted = decode_document(await read_body(request, context.settings.max_body_bytes), NewSource)
-    document = await add(Sources(context.store.connection), wanted, f"{request.scheme}://{request.host}")
+    origin = f"{'https' if is_https(request) else 'http'}://{request.host}"
+    document = await add(Sources(context.store.connection), wanted, origin)
     user = document.user_id and context.store.activity.pseudonym(document.user_id)
     shown = msgspec.structs.replace(document, setup=None, user_id=user)
     await auditing.record(request, "add", f"sources/{document.source_id}", after=shown)

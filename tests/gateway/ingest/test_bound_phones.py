@@ -19,7 +19,7 @@ def settings(gateway_redis_url: str, tmp_path: Path) -> Settings:
     path = tmp_path / "jwks.json"
     path.write_text(jwks("h", "e"))
     plain = patient(redis_url=gateway_redis_url, port=0, partitions=4, run_sender=False)
-    return dataclasses.replace(plain, jwks_file=path, key_pings_per_s=50.0, user_min_interval_s=2.0)
+    return dataclasses.replace(plain, jwks_file=path, key_pings_per_s=50.0, user_min_interval_s=2.0, trusts_proxy=True)
 
 
 def ping(user: str = "u1", after_ms: int = 0) -> dict[str, Any]:
@@ -45,6 +45,13 @@ async def test_a_key_that_sends_too_fast_is_told_when_to_come_back(http: Http) -
         assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
         assert json.loads(await answer.read())["code"] == "too_many_requests"
     assert (await http.call("POST", "/v1/pings", ping(), key=await http.new_key("ingest")))[0] == 202
+
+
+async def test_behind_a_proxy_that_ends_tls_phones_are_told_its_address(http: Http) -> None:
+    headers = {"Authorization": f"Bearer {http.key}", "Host": "geo.example", "X-Forwarded-Proto": "https"}
+    wanted = {"kind": "colota", "name": "x", "user_id": "u1"}
+    async with http.session.post(f"{http.gateway.url}/v1/sources", json=wanted, headers=headers) as answer:
+        assert (await answer.json())["setup"]["url"].startswith("https://geo.example/ingest/")
 
 
 async def test_a_source_beyond_its_rate_keeps_its_fixes(http: Http) -> None:
