@@ -88,7 +88,7 @@ async def clustered(cluster_url: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def test_claims_outbox_and_refunds_work_over_all_slots(clustered: Store) -> None:
+async def test_claims_purchases_outbox_and_refunds_work_over_all_slots(clustered: Store) -> None:
     requests = [request(candidate(f"p{n}", (gap(NOW),)), user_id=f"cluster-user-{n}") for n in range(100)]
     results = await asyncio.gather(*(clustered.claims.claim(one) for one in requests))
     assert all(result.winner == 0 for result in results)
@@ -96,6 +96,8 @@ async def test_claims_outbox_and_refunds_work_over_all_slots(clustered: Store) -
         [request(candidate(f"q{n}", (gap(NOW),)), user_id=f"cluster-user-{n}") for n in range(100)]
     )
     assert all(result.refusals[0].rule == "min_gap" for result in again)
+    bought = await clustered.outcomes.record_purchases([(f"cluster-user-{n}", NOW) for n in range(100)])
+    assert [len(followed) for followed in bought] == [1] * 100
     seen = set()
     while entries := await clustered.outbox.read("a", 50, 10):
         seen.update(entry.job for entry in entries)
