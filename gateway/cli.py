@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="one process of serve --workers; started by it, not by hand")
     worker.set_defaults(run=_worker)
 
-    sender = commands.add_parser("sender", help="run a sender alone, without HTTP")
+    sender = commands.add_parser("sender", help="run a sender alone")
     _add_setting_options(sender)
     sender.set_defaults(run=_sender)
 

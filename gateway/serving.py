@@ -20,6 +20,7 @@ from gateway.providers import chosen_providers
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.supervisor import READY_LINE, supervised
+from gateway.watched import watched
 
 SWITCH_INTERVAL_S = 0.001
 """How long a thread that compiles a catalog keeps the interpreter from the event loop; Python's own 5 ms is felt."""
@@ -112,7 +113,7 @@ def _announce(url: str, channels: Mapping[str, str], new_admin_key: str | None) 
 
 
 def serve_sender(settings: Settings) -> int:
-    """Run a sender without HTTP until SIGTERM or SIGINT. Raises what ``app.running`` raises."""
+    """Run a sender alone until SIGTERM or SIGINT. Raises what ``app.running`` raises."""
     _tune(settings)
     return uvloop.run(_serve_sender(settings))
 
@@ -120,15 +121,19 @@ def serve_sender(settings: Settings) -> int:
 async def _serve_sender(settings: Settings) -> int:
     if settings.redis_url is None:
         raise ConfigError("a sender alone needs the gateway's Redis: give --redis redis://...")
-    stop = stop_on_signals()
+    stop, metrics = stop_on_signals(), Metrics()
     store = await Store.open(settings)
     try:
-        async with (
-            chosen_providers(settings) as providers,
-            app.sending(providers.settings, store, Metrics()),
-        ):
-            for channel, state in providers.states.items():
-                sys.stdout.write(f"  {channel:<9} {state}\n")
+        async with contextlib.AsyncExitStack() as closing:
+            providers = await closing.enter_async_context(chosen_providers(settings))
+            sender = await closing.enter_async_context(app.sending(providers.settings, store, metrics))
+            shown = dict(providers.states)
+            if settings.sender_port:
+                checks = {"redis": store.ping, "sender": sender.check}
+                page = watched(settings.host, settings.sender_port, metrics, checks)
+                shown["metrics"] = await closing.enter_async_context(page) + "/metrics"
+            for name, state in shown.items():
+                sys.stdout.write(f"  {name:<9} {state}\n")
             sys.stdout.flush()
             await stop.wait()
     finally:

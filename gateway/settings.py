@@ -105,6 +105,9 @@ class Settings:
     )
     sends_in_flight: int = _setting(200, "Pushes that one sender has in flight at once.", least=1)
     run_sender: bool = _setting(True, "Whether serve also sends; turn off where senders run alone.")
+    sender_port: int = _setting(
+        0, "TCP port on which a sender alone shows /healthz, /readyz and /metrics; 0 shows nothing.", least=0
+    )
     sandbox: Literal["auto", "on", "off"] = _setting(
         "auto", "Deliver to the local sandbox: auto does so for channels without credentials only when none has any."
     )

@@ -15,13 +15,14 @@ from gateway.calling import Caller, command, run
 
 PER_CALL: Final = 1_000
 """Most letters of one page, and of one replay."""
-FILTERS: Final = ("offer", "channel", "reason")
+FILTERS: Final = ("push", "offer", "channel", "reason")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the letters, or how many were put back; 1 when the gateway refuses or is not there."""
     parser = command("geopush dead-letters", (__doc__ or "").partition(": ")[2], needs="ops")
     parser.add_argument("--limit", type=int, default=50, help="most letters to list (default 50)")
+    parser.add_argument("--push", metavar="ID", help="only this push")
     parser.add_argument("--offer", metavar="ID", help="only pushes of this offer")
     parser.add_argument("--channel", help="only those of which this channel had the last word: apns, fcm, webhook, …")
     parser.add_argument("--reason", metavar="TEXT", help="only those whose reason contains this, such as expired")

@@ -74,13 +74,15 @@ class DiscardAnswer(msgspec.Struct, frozen=True):
 class _Wanted(msgspec.Struct, frozen=True):
     """Which letters: those that meet every member that is given."""
 
+    push: str
     offer: str
     channel: str
     reason: str
 
     def has(self, letter: DeadLetterDocument) -> bool:
         return (
-            (not self.offer or letter.offer_id == self.offer)
+            (not self.push or letter.push_id == self.push)
+            and (not self.offer or letter.offer_id == self.offer)
             and (not self.channel or letter.channel == self.channel)
             and self.reason in letter.reason.casefold()
         )
@@ -94,6 +96,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     parameters=(
         Parameter("limit", "Items of one page, 1 to 1,000.", {"type": "integer", "default": 100}),
         Parameter("cursor", "next_cursor of the page before."),
+        Parameter("push", "Only this push, by its push_id."),
         Parameter("offer", "Only pushes of this offer."),
         Parameter("channel", "Only those of which this channel had the last word: apns, fcm, webhook, …"),
         Parameter("reason", "Only those whose reason contains this, such as expired or Unregistered."),
@@ -102,7 +105,8 @@ class _Wanted(msgspec.Struct, frozen=True):
 async def list_dead_letters(request: web.Request) -> web.StreamResponse:
     """List the pushes that were given up, newest first, each with its reason."""
     store, query = request.app[CONTEXT].store, request.query
-    wanted = _Wanted(query.get("offer", ""), query.get("channel", ""), query.get("reason", "").casefold())
+    push, offer, channel, reason = (query.get(name, "") for name in ("push", "offer", "channel", "reason"))
+    wanted = _Wanted(push, offer, channel, reason.casefold())
     items, place = await _page(store.dead_letters, store.activity, _cursor(request), page_limit(request), wanted)
     cursor = None if place is None else cursor_after(letter_id_at(place))
     return json_answer(DeadLetterPage(items, await store.dead_letters.depth(), cursor))

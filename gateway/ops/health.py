@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -23,7 +23,11 @@ async def healthz(_request: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """Answer 200 when Redis, catalog and sender do their work, else 503 with the part that does not."""
     context = request.app[CONTEXT]
-    checks = {"redis": context.store.ping, "catalog": lambda: _catalog(context), **context.checks}
+    return await readiness({"redis": context.store.ping, "catalog": lambda: _catalog(context), **context.checks})
+
+
+async def readiness(checks: Mapping[str, Callable[[], Awaitable[object]]]) -> web.Response:
+    """The answer for these parts, each with what checks it: a GeopushError says what is not ready."""
     parts = {name: await _state(check()) for name, check in checks.items()}
     is_ready = all(state == "ok" for state in parts.values())
     return json_answer({"status": "ready" if is_ready else "not ready", "parts": parts}, 200 if is_ready else 503)

@@ -101,8 +101,8 @@ async def test_letters_of_one_millisecond_are_told_apart_by_their_partition(http
     assert ids == [f"{partition}:5-{n}" for n in (2, 1, 0) for partition in (3, 2, 1, 0)]
 
 
-async def test_letters_are_found_by_offer_channel_and_reason(http: Http, store: Store) -> None:
-    await give_up(store, "ann")
+async def test_letters_are_found_by_push_offer_channel_and_reason(http: Http, store: Store) -> None:
+    push_id = await give_up(store, "ann")
     await give_up(store, "bob", "expired: fcm breaker_open", offer_id="tea")
     await give_up(store, "cid", "terminal: no_device (no phone)", offer_id="tea")
     await give_up(store, "dan", "unreadable")
@@ -111,6 +111,7 @@ async def test_letters_are_found_by_offer_channel_and_reason(http: Http, store: 
         return [one["reason"].partition(" (")[0] for one in await listed(http, limit=1, **query)]
 
     assert await found(offer="tea") == ["terminal: no_device", "expired: fcm breaker_open"]
+    assert await found(push=push_id) == [REFUSED]
     assert await found(channel="fcm") == ["expired: fcm breaker_open"]
     assert await found(reason="UNRE") == ["unreadable", REFUSED]
     assert await found(offer="tea", reason="terminal") == ["terminal: no_device"]
