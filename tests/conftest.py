@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from gateway.delivery.sandbox.process import SandboxProcess
 from tests.gateway.delivery.arrived import Arrived
 
-settings.register_profile("without time", deadline=None)
+settings.register_profile("without time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("without time")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway import app
 from gateway.errors import ConfigError
-from gateway.settings import Settings
+from tests.patience import patient
 
 
 async def test_a_first_start_that_fails_makes_no_key_that_nobody_would_see(tmp_path: Path) -> None:
@@ -15,9 +15,9 @@ async def test_a_first_start_that_fails_makes_no_key_that_nobody_would_see(tmp_p
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
-        taken = Settings(data_dir=tmp_path, port=busy.getsockname()[1], partitions=4, run_sender=False)
+        taken = patient(data_dir=tmp_path, port=busy.getsockname()[1], partitions=4, run_sender=False)
         with pytest.raises(ConfigError, match="cannot listen"):
             async with app.running(taken):
                 pass
-    async with app.running(Settings(data_dir=tmp_path, port=0, partitions=4, run_sender=False)) as gateway:
+    async with app.running(patient(data_dir=tmp_path, port=0, partitions=4, run_sender=False)) as gateway:
         assert gateway.new_admin_key is not None

@@ -29,8 +29,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway import app, ingest, ops
-from gateway.settings import Settings
 from gateway.web.openapi import document_of, path_example
+from tests.patience import PATIENCE_S, patient
 
 EXAMPLES = 6
 """Made-up requests of each operation, beside those derived from every keyword of its description: half a minute of one
@@ -83,7 +83,7 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A whole gateway with its embedded Redis, in a thread of its own, and what the paths' examples name in it."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("contract"), port=0, partitions=4, run_sender=False)
+    settings = patient(data_dir=tmp_path_factory.mktemp("contract"), port=0, partitions=4, run_sender=False)
     ready: list[Running] = []
     is_ready, stop, loop = threading.Event(), asyncio.Event(), asyncio.new_event_loop()
 
@@ -100,10 +100,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert is_ready.wait(30)
+    assert is_ready.wait(PATIENCE_S)
     yield ready[0]
     loop.call_soon_threadsafe(stop.set)
-    thread.join(30)
+    thread.join(PATIENCE_S)
 
 
 async def furnish(gateway: app.Gateway) -> None:

@@ -8,6 +8,7 @@ from gateway.errors import NotFound, PreconditionFailed
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.catalog import Change, Kind
+from tests.patience import PATIENCE_S
 
 GEOFENCE, OFFER = Kind.GEOFENCE, Kind.OFFER
 
@@ -110,7 +111,7 @@ async def test_a_new_version_is_heard_of(store: Store) -> None:
     async with store.catalog.subscribe() as news:
         assert await news.wait(0.01) is None
         version = await store.catalog.put(OFFER, "o1", b"x")
-        assert await news.wait(2) == version
+        assert await news.wait(PATIENCE_S) == version
 
 
 def many(body: bytes, count: int = 1200) -> list[Change]:
@@ -159,6 +160,7 @@ async def test_readers_never_see_half_of_a_large_commit(store: Store, settings: 
 
 
 async def test_a_large_commit_whose_author_died_is_carried_out_by_the_next_one(store: Store) -> None:
+    await store.rescue.stop()
     await store.catalog.commit(many(b"0"))
 
     class Died(Exception):
@@ -194,5 +196,5 @@ async def test_a_commit_whose_author_died_is_carried_out_though_nobody_commits_a
     monkeypatch.setattr("gateway.store.rescue.PERIOD_S", 0.05)
     async with store.catalog.subscribe() as news:
         store.rescue.start()
-        assert await news.wait(10) == 2
+        assert await news.wait(PATIENCE_S) == 2
     assert {d.body for d in (await store.catalog.load_all()).documents} == {b"1"}

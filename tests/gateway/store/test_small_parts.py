@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.seal import Seal
 from gateway.store.statistics import day_of
+from tests.patience import PATIENCE_S
 
 
 async def test_an_api_key_is_verified_by_its_secret_until_revoked(store: Store) -> None:
@@ -44,7 +45,7 @@ async def test_activity_reaches_who_watches_and_is_not_made_for_nobody(store: St
     async with store.activity.subscribe() as feed:
         assert store.activity.is_watched
         await store.activity.publish([{"type": "decision", "at_ms": 2}, {"type": "delivery", "at_ms": 3}])
-        assert await feed.wait(2) == [{"type": "decision", "at_ms": 2}, {"type": "delivery", "at_ms": 3}]
+        assert await feed.wait(PATIENCE_S) == [{"type": "decision", "at_ms": 2}, {"type": "delivery", "at_ms": 3}]
         assert await feed.wait(0.01) == []
 
 
