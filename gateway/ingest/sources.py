@@ -14,6 +14,7 @@ from gateway.errors import InvalidDocument, NotFound
 from gateway.ingest.clients import CLIENTS
 from gateway.ingest.clients.calls import Source
 from gateway.ingest.clients.field_map import FieldMap
+from gateway.ingest.clients.fields import Mapped
 from gateway.ingest.clients.owntracks import MAX_KEY_BYTES
 from gateway.ingest.clients.setup import Setup, setup_of
 from gateway.store.sources import Sources, StoredSource
@@ -34,6 +35,14 @@ Kind = Literal[
 
 MAX_ORIGIN_LENGTH = 500
 """Of the address that phones reach the gateway at: with all else it fits into a QR code."""
+
+
+_MEANT_FOR = {
+    "encryption_key": ("owntracks",),
+    "sends_geofences": ("owntracks", "transistor"),
+    "fields": tuple(kind for kind, client in CLIENTS.items() if isinstance(client, Mapped)),
+}
+"""Members of a source that mean something to some clients only."""
 
 
 class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,6 +163,10 @@ def _check(wanted: NewSource) -> None:
         )
     if wanted.kind == "custom" and wanted.fields is None:
         raise InvalidDocument("a custom source needs a field map", pointer="/fields")
+    for name, kinds in _MEANT_FOR.items():
+        if getattr(wanted, name) and wanted.kind not in kinds:
+            detail = f"{name} means nothing to {wanted.kind}, only to {', '.join(kinds)}; leave it out"
+            raise InvalidDocument(detail, pointer=f"/{name}")
     if wanted.encryption_key is not None and len(wanted.encryption_key.encode()) > MAX_KEY_BYTES:
         raise InvalidDocument(f"an encryption key has at most {MAX_KEY_BYTES} bytes", pointer="/encryption_key")
 

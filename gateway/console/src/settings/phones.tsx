@@ -30,6 +30,8 @@ const KINDS: readonly [string, string][] = [
   ["transistor", "Transistor background geolocation"],
   ["mauron85", "Cordova background geolocation"],
 ];
+/** Apps that can be told which stores to watch. */
+const TAKE_GEOFENCES = new Set(["owntracks", "transistor"]);
 
 const sources = signal<readonly Source[] | Problem | null>(null);
 /** The source just let in, with its address, which cannot be shown again. */
@@ -113,7 +115,7 @@ function NewSource() {
       kind: kind.value,
       name: name.value.trim(),
       ...(user.value.trim() && { user_id: user.value.trim() }),
-      ...(kind.value === "owntracks" && { sends_geofences: sendsGeofences.value }),
+      ...(TAKE_GEOFENCES.has(kind.value) && { sends_geofences: sendsGeofences.value }),
     });
     if (isMade) name.value = user.value = "";
   };
@@ -138,7 +140,7 @@ function NewSource() {
         help="Whose fixes these are. Some apps name the user themselves; with an id here, nobody else can be named."
         fault={faultAt("/user_id")}
       />
-      {kind.value === "owntracks" && (
+      {TAKE_GEOFENCES.has(kind.value) && (
         <label class="check">
           <input
             type="checkbox"
