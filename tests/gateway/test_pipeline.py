@@ -20,6 +20,17 @@ from tests.journeys.conftest import AWAKE, INSIDE, OUTSIDE, SQUARE, offer
 ANN = {"locale": "en", "consent": {"location": True, "push": True, "profiling": True}}
 
 
+@pytest.fixture
+def http(http: Http, monkeypatch: pytest.MonkeyPatch) -> Http:
+    """With timers that wake nobody: by the clock, what these tests step through is long over."""
+
+    async def nobody(*_: int) -> list[str]:
+        return []
+
+    monkeypatch.setattr(http.gateway.context.store.presence, "due", nobody)
+    return http
+
+
 async def test_a_claimed_push_is_told_of_although_its_presence_lost_the_race(
     http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,15 +95,8 @@ async def test_visits_are_noted_of_all_who_consented_whether_an_offer_waits_or_n
     assert await _outbox(store) == (20 if offers else 0)
 
 
-async def test_who_stays_in_the_store_after_a_push_or_a_withheld_one_has_visited_it(
-    http: Http, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_stays_in_the_store_after_a_push_or_a_withheld_one_has_visited_it(http: Http) -> None:
     """Half are held out; half of all stay five minutes, the others ten seconds, and all come twice."""
-
-    async def nobody(*_: int) -> list[str]:
-        return []
-
-    monkeypatch.setattr(http.gateway.context.store.presence, "due", nobody)  # by the clock all have left long ago
     split = offer() | {"experiment": {"holdout_ratio": 0.5, "salt": "x"}}
     for path, document in {"/v1/policy": AWAKE, "/v1/geofences/cafe": SQUARE, "/v1/offers/coffee": split}.items():
         assert (await http.call("PUT", path, document))[0] < 300
