@@ -88,6 +88,12 @@ class Store:
         self.doubts.append(Advice(f"/properties/{name}", name, detail))
 
 
+def load_maps() -> None:
+    """Let the libraries read what places tell, once in a process: 65 ms under the interpreter's lock, and 35 MB."""
+    country_at(0.0, 0.0)
+    holidays_of("FI")
+
+
 def lint_store(geofence: Geofence) -> list[Advice]:
     """Every warning about a geofence that was accepted: what rules would read of it, and cannot."""
     return Store(geofence).doubts if _READ & geofence.properties.keys() else []

@@ -24,6 +24,7 @@ from geofences.visits import VisitSettings
 from rules.offers import Offer, decode_offer
 from rules.policy import BrandPolicy, parse_policy
 from rules.rulebook import Rulebook
+from rules.stores import load_maps
 
 BRAND_POLICY_ID = "brand"
 """The one document of kind POLICY."""
@@ -38,6 +39,7 @@ def compile_changes(before: Snapshot | None, changes: CatalogChanges, policy: Po
     brand = next((parse_policy(d.body) for d in changes.documents if d.kind is Kind.POLICY), None)
     gone = {kind: [id_ for k, id_ in changes.removed if k is kind] for kind in Kind}
     if before is None or changes.is_complete:
+        load_maps()  # here, at the start, nobody waits for the event loop yet
         before, index = None, GeofenceIndex.build(geofences)
         rulebook = Rulebook.build(offers, index, brand or BrandPolicy())
     else:

@@ -11,7 +11,9 @@ from geofences.covering import cover
 from geofences.importing import parse_feature
 from geofences.model import Geofence
 from geofences.transitions import Policy
+from rules.hours import holidays_of
 from rules.offers import Status, parse_offer
+from rules.places import _countries
 from tests.journeys.conftest import INSIDE, SQUARE, offer
 
 
@@ -65,6 +67,13 @@ def test_the_engine_is_asked_only_for_what_live_offers_wait_for() -> None:
     assert visiting.stores is not None
     assert len(visiting.stores) == 1
     assert visiting.visits.confirm_at == (0.8,)
+
+
+def test_maps_and_holidays_are_at_hand_before_anything_is_served() -> None:
+    _countries.cache_clear()
+    holidays_of.cache_clear()
+    compile_changes(None, changes(1), Policy.DEFAULT)
+    assert (_countries.cache_info().currsize, holidays_of.cache_info().currsize) == (1, 1)
 
 
 def test_a_policy_that_was_removed_gives_way_to_the_defaults() -> None:
