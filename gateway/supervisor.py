@@ -171,7 +171,10 @@ class Team:
         if process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), self._settings.shutdown_grace_s + KILL_AFTER_S)
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes as the worker ends, and with it
+                # a SIGTERM at the end of a reload.
+                async with asyncio.timeout(self._settings.shutdown_grace_s + KILL_AFTER_S):
+                    await process.wait()
             except TimeoutError:
                 _log.error("worker did not stop in time and is killed")
                 process.kill()

@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.errors import Unavailable
 from gateway.settings import ENVIRONMENT_PREFIX
 
-START_S = 60.0
+START_S = 120.0
 """Longest that a start may take, on a slow and busy machine."""
 STOP_S = 15.0
 """Longest that an orderly stop may take before the child is ended."""

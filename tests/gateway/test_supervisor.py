@@ -18,6 +18,8 @@ import aiohttp
 import pytest
 
 from gateway.clock import now_ms
+from gateway.settings import Settings
+from gateway.supervisor import Team
 from tests.journeys.conftest import AWAKE, INSIDE, SQUARE
 from tests.patience import PATIENCE_S, until
 
@@ -25,7 +27,7 @@ WORKERS = 3
 
 
 @dataclass
-class Team:
+class Running:
     """A supervisor as a process of its own, and a client of its port."""
 
     process: asyncio.subprocess.Process
@@ -66,7 +68,7 @@ def sighting(user_id: str, at_ms: int, lat: float, lon: float) -> dict[str, Any]
 
 
 @pytest.fixture
-async def team(tmp_path: Path) -> AsyncIterator[Team]:
+async def team(tmp_path: Path) -> AsyncIterator[Running]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GEOPUSH_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "serve", "--port", "0", "--workers", str(WORKERS)),
@@ -83,7 +85,7 @@ async def team(tmp_path: Path) -> AsyncIterator[Team]:
             await asyncio.wait_for(process.communicate(), PATIENCE_S)
 
 
-async def _announced(process: asyncio.subprocess.Process) -> Team:
+async def _announced(process: asyncio.subprocess.Process) -> Running:
     assert process.stdout is not None
     said = ""
     async with asyncio.timeout(90):
@@ -94,10 +96,10 @@ async def _announced(process: asyncio.subprocess.Process) -> Team:
     url, key = re.search(r"listens on (\S+)", said), re.search(r"admin key (\S+)", said)
     assert url
     assert key
-    return Team(process, url[1], key[1])
+    return Running(process, url[1], key[1])
 
 
-async def test_presence_is_right_whichever_worker_a_ping_reaches(team: Team) -> None:
+async def test_presence_is_right_whichever_worker_a_ping_reaches(team: Running) -> None:
     """Pings of many users, each on a connection of its own, give every user one enter and one exit a visit."""
     await team.call("PUT", "/v1/policy", AWAKE)
     await team.call("PUT", "/v1/geofences/cafe", SQUARE)
@@ -120,7 +122,7 @@ async def test_presence_is_right_whichever_worker_a_ping_reaches(team: Team) -> 
     assert f"geopush_pings_total {users * visits * 4}.0" in text
 
 
-async def test_a_worker_that_dies_is_started_again(team: Team) -> None:
+async def test_a_worker_that_dies_is_started_again(team: Running) -> None:
     """The others go on serving meanwhile."""
     before = team.worker_pids()
     assert len(before) == WORKERS
@@ -132,7 +134,7 @@ async def test_a_worker_that_dies_is_started_again(team: Team) -> None:
     await until(lambda: len(team.worker_pids() - {killed}) == WORKERS)
 
 
-async def test_a_reload_replaces_every_worker_and_refuses_nobody(team: Team) -> None:
+async def test_a_reload_replaces_every_worker_and_refuses_nobody(team: Running) -> None:
     """After SIGHUP all workers are new ones, and requests made all the while are answered."""
     before = team.worker_pids()
     team.process.send_signal(signal.SIGHUP)
@@ -141,7 +143,36 @@ async def test_a_reload_replaces_every_worker_and_refuses_nobody(team: Team) -> 
             await team.call("GET", "/healthz")
 
 
-async def test_workers_do_not_outlive_their_supervisor(team: Team) -> None:
+class Ending:
+    """A worker that ends when the test wants it to."""
+
+    returncode = None
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def terminate(self) -> None:
+        return
+
+    async def wait(self) -> int:
+        return await self.ended
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_stop_is_heard_that_comes_just_as_a_replaced_worker_ends(tmp_path: Path, turns: int) -> None:
+    worker: Any = Ending()
+    stopping = asyncio.create_task(Team(Settings(), 1, tmp_path)._stop(worker))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    worker.ended.set_result(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    is_cancelled = stopping.cancel()
+    await asyncio.wait([stopping])
+    assert stopping.cancelled() == is_cancelled
+
+
+async def test_workers_do_not_outlive_their_supervisor(team: Running) -> None:
     """Even when it is killed without a word."""
     pids = team.worker_pids()
     team.process.kill()
