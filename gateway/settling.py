@@ -98,11 +98,9 @@ class Settler:
         if accepted:
             await store.outbox.ack([settled.entry for settled in accepted])
         if failed:
-            # First out of the outbox: a push whose claim was given back must never be tried again by itself.
-            await store.dead_letters.bury([(settled.entry, settled.delivery.reason) for settled in failed])
             # What may have arrived all the same stays counted: better no second push than one too many.
-            refunded = [settled.job for settled in failed if not settled.delivery.is_in_doubt]
-            await asyncio.gather(*(store.claims.refund(job.user_id, job.push_id) for job in refunded))
+            refunds = {one.entry.entry_id: one.job.push_id for one in failed if not one.delivery.is_in_doubt}
+            await store.dead_letters.bury([(one.entry, one.delivery.reason) for one in failed], refunds)
         for settled in batch:
             self._settled[settled.entry.entry_id] = None
         while len(self._settled) > REMEMBERED:

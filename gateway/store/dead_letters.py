@@ -9,12 +9,13 @@ from typing import Final
 import msgspec
 
 from gateway.store import keys
-from gateway.store.connection import Connection
+from gateway.store.connection import Arg, Connection
 from gateway.store.outbox import GROUP, OutboxEntry
 from gateway.store.scripts import BURY, REPLAY_DEAD
 
 MAX_PER_PARTITION: Final = 1_000
 """Dead letters kept per partition, about a megabyte; the oldest make room."""
+_NO_REFUNDS: Final[Mapping[str, str]] = {}
 SMALLEST_SHARE: Final = 8
 """Letters read of a partition at once, at least: they do not lie evenly."""
 _LETTER_ID: Final = re.compile(r"([0-9]{1,6}):([0-9]{1,15})-([0-9]{1,15})")
@@ -57,18 +58,18 @@ class DeadLetters:
         self._connection = connection
         self._partitions = range(partitions)
 
-    async def bury(self, buried: Sequence[tuple[OutboxEntry, str]]) -> None:
-        """Move outbox entries here, each with its reason, and acknowledge them: both, or neither."""
-        await self._connection.run_many(
-            BURY,
-            [
-                (
-                    [keys.outbox(entry.partition), keys.dead_letters(entry.partition)],
-                    [GROUP, MAX_PER_PARTITION, entry.stream_id, reason],
-                )
-                for entry, reason in buried
-            ],
-        )
+    async def bury(self, buried: Sequence[tuple[OutboxEntry, str]], refunds: Mapping[str, str] = _NO_REFUNDS) -> None:
+        """Move outbox entries here, each with its reason, and acknowledge them: all of it, or nothing.
+
+        ``refunds`` names by entry id the push whose claim is given back in the same breath; other claims stand.
+        """
+        calls: list[tuple[Sequence[str], Sequence[Arg]]] = []
+        for entry, reason in buried:
+            p = entry.partition
+            names = [keys.outbox(p), keys.dead_letters(p), keys.pushes(p, entry.user_id)]
+            refund = [refunds.get(entry.entry_id, ""), keys.lease(p, ""), keys.code_lease(p, "")]
+            calls.append((names, [GROUP, MAX_PER_PARTITION, entry.stream_id, reason, *refund]))
+        await self._connection.run_many(BURY, calls)
 
     async def read(self, before: Place | None = None, limit: int = 100) -> tuple[Sequence[DeadLetter], Place | None]:
         """Some hundred letters before a place, newest first, and the place to go on before; None at the end.

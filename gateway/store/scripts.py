@@ -15,8 +15,10 @@ class Script:
     sha: str
 
 
-def _read(name: str) -> Script:
-    source = resources.files("gateway.store").joinpath("lua", f"{name}.lua").read_bytes()
+def _read(*names: str) -> Script:
+    """The script of these files, the functions that it uses first."""
+    folder = resources.files("gateway.store").joinpath("lua")
+    source = b"".join(folder.joinpath(f"{name}.lua").read_bytes() for name in names)
     return Script(source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
 
 
@@ -24,7 +26,7 @@ SAVE_PRESENCE = _read("save_presence")
 TAKE_DUE_PRESENCE = _read("take_due_presence")
 TAKE_DUE = _read("take_due")
 CLAIM = _read("claim")
-REFUND = _read("refund")
+REFUND = _read("give_back", "refund")
 GRANT = _read("grant")
 ACCEPT_GRANT = _read("accept_grant")
 RELEASE_LEASE = _read("release_lease")
@@ -34,7 +36,7 @@ ACCEPT_CODES = _read("accept_codes")
 RELEASE_CODES = _read("release_codes")
 ACKNOWLEDGE = _read("acknowledge")
 HOLD = _read("hold")
-BURY = _read("bury")
+BURY = _read("give_back", "bury")
 REPLAY_DEAD = _read("replay_dead")
 RECORD_OUTCOME = _read("record_outcome")
 RECORD_PURCHASE = _read("record_purchase")

@@ -48,8 +48,8 @@ class Served:
         candidate = ClaimCandidate(**ids, brand="", limits=(), entry=job.encode())
         await self.store.claims.claim(ClaimRequest(user_id=user_id, at_ms=now_ms(), candidates=(candidate,)))
         entries = await self.store.outbox.read("test", 1, 1000)
-        await self.store.dead_letters.bury([(entry, reason) for entry in entries])
-        await self.store.claims.refund(user_id, job.push_id)
+        refunds = {entry.entry_id: job.push_id for entry in entries}
+        await self.store.dead_letters.bury([(entry, reason) for entry in entries], refunds)
 
     def address(self, page: str) -> str:
         """A page's address that signs in."""

@@ -35,9 +35,8 @@ async def give_up(
     assert (
         await store.claims.claim(ClaimRequest(user_id=user_id, at_ms=now_ms(), candidates=(candidate,)))
     ).winner == 0
-    await store.dead_letters.bury([(entry, reason) for entry in await store.outbox.read("test", 1, 1000)])
-    if not in_doubt:
-        await store.claims.refund(user_id, job.push_id)
+    (entry,) = await store.outbox.read("test", 1, 1000)
+    await store.dead_letters.bury([(entry, reason)], {} if in_doubt else {entry.entry_id: job.push_id})
     return job.push_id
 
 

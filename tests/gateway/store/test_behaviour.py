@@ -163,6 +163,17 @@ async def test_traces_are_found_by_push_and_by_user_newest_first(store: Store) -
     assert await store.traces.of_user("bob") == [b"3"]
 
 
+async def test_a_claim_is_given_back_with_its_push_and_only_while_that_waits(store: Store) -> None:
+    """One script: a push without a claim is never in the outbox, and an entry that has ended gives nothing back."""
+    await store.claims.claim(request(candidate("first", (gap(NOW),))))
+    [entry] = await store.outbox.read("a", 3, 0)
+    assert (await store.claims.claim(request(candidate("second", (gap(NOW),))))).winner is None
+    await store.dead_letters.bury([(entry, "expired")], {entry.entry_id: "first"})
+    assert (await store.claims.claim(request(candidate("second", (gap(NOW),))))).winner == 0
+    await store.dead_letters.bury([(entry, "expired")], {entry.entry_id: "second"})
+    assert (await store.claims.claim(request(candidate("third", (gap(NOW),))))).winner is None
+
+
 async def test_a_push_that_is_given_up_can_be_looked_at_and_tried_again(store: Store) -> None:
     await store.claims.claim_many([request(candidate(f"p{n}", (gap(NOW),)), user_id=f"user-{n}") for n in range(3)])
     entries = [entry for _ in range(3) for entry in await store.outbox.read("a", 3, 0)]
