@@ -37,7 +37,6 @@ async def test_sign_in_is_accessible(page: Page, served: Served) -> None:
     assert await violations(page) == []
 
 
-@pytest.mark.timeout(600)  # all pages, each searched for twice
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_pages_are_accessible(browser: Browser, served: Served, scheme: Any) -> None:
     """No page has a serious violation, at tablet width, with something open in it."""

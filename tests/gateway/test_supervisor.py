@@ -82,7 +82,11 @@ async def team(tmp_path: Path) -> AsyncIterator[Running]:
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.communicate(), PATIENCE_S)
+            try:
+                await asyncio.wait_for(process.communicate(), PATIENCE_S)
+            except TimeoutError:
+                process.kill()
+                raise
 
 
 async def _announced(process: asyncio.subprocess.Process) -> Running:

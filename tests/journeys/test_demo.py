@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_S
+
 TREE = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
         assert len(descendants) == 3
         demo.kill()
         demo.wait()
-        left = psutil.wait_procs(descendants, timeout=30)[1]
+        left = psutil.wait_procs(descendants, timeout=PATIENCE_S)[1]
     for process in left:
         process.kill()
     assert left == []
