@@ -120,16 +120,24 @@ async def test_a_server_that_never_finishes_tls_costs_the_deadline(identity: Ide
         await channel.close()
 
 
+@pytest.fixture
+async def unhurried(identity: Identity, server: MisbehavingServer) -> AsyncIterator[ApnsChannel]:
+    """With a deadline of 4 s, for tests in which something else has to come in time."""
+    channel = ApnsChannel(StockApns(app_at(identity, server.port), timeout_s=4.0))
+    yield channel
+    await channel.close()
+
+
 async def test_a_push_past_its_deadline_is_never_sent_again_behind_our_back(
-    server: MisbehavingServer, stock: ApnsChannel
+    server: MisbehavingServer, unhurried: ApnsChannel
 ) -> None:
     """aioapns sends again what a lost connection left unanswered: what we have given up may have expired by then."""
     server.behave = never
-    assert {outcome.code for outcome in await ended(stock)} == {"timeout"}
+    assert {outcome.code for outcome in await ended(unhurried)} == {"timeout"}
     server.behave = answered_as_asked
     for connection in tuple(server.connections):
         connection.close()
-    assert (await send(stock, "another")).status is Status.ACCEPTED
+    assert (await send(unhurried, "another")).status is Status.ACCEPTED
     await asyncio.sleep(1.5)  # aioapns' own wait before it tries again is a second
     assert Counter(request.path.rpartition("/")[2] for request in server.requests) == {
         "another": 1,
@@ -139,19 +147,19 @@ async def test_a_push_past_its_deadline_is_never_sent_again_behind_our_back(
 
 
 async def test_a_reply_past_its_deadline_leaves_the_connection_to_others(
-    server: MisbehavingServer, stock: ApnsChannel
+    server: MisbehavingServer, unhurried: ApnsChannel
 ) -> None:
     """While a cancelled request in aioapns' book would take them all down."""
 
     def behave(conversation: Conversation, stream_id: int, request: Request) -> None:
         headers = {"apns-id": request.headers["apns-id"]}
-        delay_s = 1.2 if request.path.endswith("/late") else 0.7
+        delay_s = 4.8 if request.path.endswith("/late") else 2.8
         asyncio.get_running_loop().call_later(delay_s, lambda: conversation.reply(stream_id, headers=headers))
 
     server.behave = behave
-    late = asyncio.create_task(send(stock, "late"))
-    await asyncio.sleep(0.6)
-    assert {outcome.status for outcome in await ended(stock)} == {Status.ACCEPTED}
+    late = asyncio.create_task(send(unhurried, "late"))
+    await asyncio.sleep(2.4)
+    assert {outcome.status for outcome in await ended(unhurried)} == {Status.ACCEPTED}
     assert (await late).code == "timeout"
     assert server.accepted == 1
 
