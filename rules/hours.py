@@ -5,6 +5,7 @@ Expressions follow the OSM grammar; public holidays are those of some 120 countr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from functools import lru_cache
@@ -15,6 +16,7 @@ import msgspec
 from opening_hours import OpeningHours as OsmHours
 from opening_hours import State, UnknownCountryError  # type: ignore[attr-defined] # its stub forgets the errors
 
+from geofences.model import LatLng
 from rules.schedule import WeeklyWindows, local, minute_of_week
 
 _KEEP_DAYS_OF: Final = {
@@ -22,6 +24,8 @@ _KEEP_DAYS_OF: Final = {
     **dict.fromkeys(("AS", "GU", "MP", "UM", "VI"), "US"),
 }
 """Territories with a code of their own that keep the days of another country."""
+
+_SUN: Final = re.compile("sunrise|sunset|dawn|dusk")
 
 HORIZON_DAYS = 366
 """How far the next change is looked for; farther is "never"."""
@@ -71,19 +75,28 @@ def holidays_of(country: str) -> str | None:
     return code
 
 
-@lru_cache(maxsize=8192)
-def opening_hours(source: str, zone: ZoneInfo, country: str | None = None) -> Hours:
+def opening_hours(source: str, zone: ZoneInfo, country: str | None = None, place: LatLng | None = None) -> Hours:
     """The compiled expression. ``country`` (ISO 3166) tells which days are holidays, where they are known.
 
-    Raises ValueError, with the column, for an expression outside the grammar.
+    ``place`` tells when the sun rises and sets, to a minute; without one that is at 7 and at 19 o'clock. Raises
+    ValueError, with the column, for an expression outside the grammar.
     """
+    follows_sun = place is not None and _SUN.search(source) is not None
+    return _compiled(
+        source, zone, country, (round(place.lat, 1), round(place.lng, 1)) if place and follows_sun else None
+    )
+
+
+@lru_cache(maxsize=8192)
+def _compiled(source: str, zone: ZoneInfo, country: str | None, place: tuple[float, float] | None) -> Hours:
     try:
         osm = OsmHours(
             source,
             timezone=zone,
             country=country and holidays_of(country),
+            coords=place,
             auto_country=False,
-            auto_timezone=False,
+            auto_timezone=place is not None,  # the library follows the sun only then; the zone stays the one given
             max_interval_days=HORIZON_DAYS,
         )
     except Exception as error:  # noqa: BLE001 - the library's ParserError is not exported

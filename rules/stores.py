@@ -67,7 +67,7 @@ class Store:
         if not source:
             return None
         try:
-            hours = opening_hours(str(source), self.zone, self.country)
+            hours = opening_hours(str(source), self.zone, self.country, self.point)
         except ValueError as error:
             self._doubt("opening_hours", f"{error}. The store counts as one without hours.")
             return None

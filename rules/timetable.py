@@ -75,7 +75,7 @@ class Timetable:
             return store.hours
         if self._hours_source == "ignore":
             return None
-        return opening_hours(self._hours_source, store.zone, store.country)
+        return opening_hours(self._hours_source, store.zone, store.country, store.point)
 
     def ends_ms(self, store: Store, at_ms: int) -> int | None:
         """When, of an offer that runs at the instant, the first comes of campaign's end, closing, and window's end."""

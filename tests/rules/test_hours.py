@@ -49,6 +49,15 @@ def test_hours_follow_the_clock_of_the_store(source: str, moment: str, is_open: 
         assert opening.replace(tzinfo=None).isoformat(" ", "minutes") == opens
 
 
+def test_hours_follow_the_sun_of_the_store() -> None:
+    """Midsummer and midwinter in Helsinki, on its clock, by its own hours and by an offer's."""
+    store = Store(geofence(opening_hours="sunrise-sunset"))
+    for hours in (store.hours, timetable_of(offer(opening_hours="sunrise-sunset")).hours(store)):
+        assert hours is not None
+        closes = [hours.closes_ms(at(f"{day} 12:00")) for day in ("2026-06-21", "2026-12-21")]
+        assert closes == [at("2026-06-21 22:50"), at("2026-12-21 15:12")]
+
+
 def test_hours_outside_the_grammar_are_pointed_at() -> None:
     """The column of the first fault."""
     with pytest.raises(ValueError, match="column 20"):
