@@ -269,11 +269,12 @@ async def test_a_client_that_outruns_the_gateway_is_slowed_and_loses_nothing(
     """Whatever it sends: what waits is bounded."""
     monkeypatch.setattr("gateway.ingest.stream.MAX_WAITING", 5)
     put, hold, gate = Intake.put, WebSocket.hold, asyncio.get_running_loop().create_future()
-    is_held = asyncio.Event()
+    is_under_way, is_held = asyncio.Event(), asyncio.Event()
 
     def put_behind_the_gate(
         intake: Intake, pings: Sequence[Ping], received_at_ms: int, payer: str
     ) -> asyncio.Future[None] | None:
+        is_under_way.set()
         return put(intake, pings, received_at_ms, payer) if gate.done() else gate
 
     def hold_and_say(held: WebSocket) -> None:
@@ -285,6 +286,7 @@ async def test_a_client_that_outruns_the_gateway_is_slowed_and_loses_nothing(
     async with connect(http) as socket:
         await heard(socket)
         await socket.send_str(json.dumps(ping()))
+        await asyncio.wait_for(is_under_way.wait(), PATIENCE_S)  # what comes in one read with it would not wait
         for _ in range(49):
             await socket.send_str(frame)
         await asyncio.wait_for(is_held.wait(), PATIENCE_S)
