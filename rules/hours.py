@@ -81,10 +81,8 @@ def opening_hours(source: str, zone: ZoneInfo, country: str | None = None, place
     ``place`` tells when the sun rises and sets, to a minute; without one that is at 7 and at 19 o'clock. Raises
     ValueError, with the column, for an expression outside the grammar.
     """
-    follows_sun = place is not None and _SUN.search(source) is not None
-    return _compiled(
-        source, zone, country, (round(place.lat, 1), round(place.lng, 1)) if place and follows_sun else None
-    )
+    sun_at = (round(place.lat, 1), round(place.lng, 1)) if place is not None and _SUN.search(source) else None
+    return _compiled(source, zone, country, sun_at)
 
 
 @lru_cache(maxsize=8192)
