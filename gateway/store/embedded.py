@@ -182,13 +182,20 @@ def _lock(file: Path) -> IO[str]:
 def _socket_path(folder: Path) -> Path:
     """Beside the data where the path is short enough, else in the user's runtime directory under the path's digest."""
     near = folder / "redis.sock"
-    if len(os.fsencode(near)) <= MAX_SOCKET_PATH_BYTES:
+    if _is_short(near):
         return near
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"{tempfile.gettempdir()}/geopush-{os.getuid()}")
+    name = f"geopush-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.sock"
+    own = f"geopush-{os.getuid()}"
+    runtimes = os.environ.get("XDG_RUNTIME_DIR"), f"{tempfile.gettempdir()}/{own}", f"/tmp/{own}"  # noqa: S108
+    runtime = next(Path(place) for place in runtimes if place and _is_short(Path(place) / name))
     runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
     if runtime.stat().st_uid != os.getuid():
         raise ConfigError(f"{runtime} belongs to another user; set XDG_RUNTIME_DIR, or use a shorter data_dir")
-    return runtime / f"geopush-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.sock"
+    return runtime / name
+
+
+def _is_short(path: Path) -> bool:
+    return len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES
 
 
 def _command(program: Path, folder: Path, socket: Path) -> list[str]:

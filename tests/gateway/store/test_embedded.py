@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -105,8 +106,14 @@ async def test_a_second_gateway_is_refused_and_told_who_holds_the_directory(tmp_
     await (await EmbeddedRedis.start(tmp_path)).stop()
 
 
-async def test_a_directory_too_deep_for_a_socket_still_works(tmp_path: Path) -> None:
+@pytest.mark.parametrize("temporary", ["/tmp", "as deep"])
+async def test_a_directory_too_deep_for_a_socket_still_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: str
+) -> None:
+    """Also where the runtime and the temporary directory are too deep themselves."""
     deep = tmp_path / ("d" * MAX_SOCKET_PATH_BYTES)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    monkeypatch.setattr(tempfile, "tempdir", str(deep) if temporary == "as deep" else temporary)
     server = await EmbeddedRedis.start(deep)
     assert len(os.fsencode(server.url.removeprefix("unix://"))) <= MAX_SOCKET_PATH_BYTES
     connection = await connected(server.url)
