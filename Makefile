@@ -34,7 +34,7 @@ test: ## Run every test; installs what is missing from Debian first
 	@bash deploy/debian.sh "make test" chromium=chromium nginx=nginx-light redis-server=redis-server \
 		h2load=nghttp2-client node=nodejs npm=npm git=git curl=curl java=default-jre-headless
 	@$(MAKE) -s $(TOOLS) $(FAULT_PACKAGES) console
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 serve: $(RUNTIME) ## Run the gateway (geopush serve); OPTIONS="--port 9000" are passed on
 	@$(if $(HAS_NODE),$(MAKE) -s console,true)
