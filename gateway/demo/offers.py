@@ -16,6 +16,9 @@ ZONE = "Europe/Helsinki"
 POLICY: dict[str, Any] = {"quiet_hours": {"enabled": False}, "attributes": {"member": "bool"}}
 """The defaults of every brand but for quiet hours, which would leave a demo in the evening without a push."""
 
+_VAGUE = ("yes", "unknown")
+"""Kinds by which no store can be called where the map has no name for it."""
+
 
 def offers(at_ms: int) -> list[dict[str, Any]]:
     """The sample offers, active; the two-day sale is today and tomorrow on Helsinki's clock at ``at_ms``."""
@@ -35,7 +38,8 @@ def stores() -> dict[str, Any]:
     for feature in features:
         tagged = feature["properties"]
         kind = tagged["shop"] or tagged["amenity"] or tagged["category"]
-        feature["properties"] = {"name": tagged["name"] or "the store", "tags": [kind]}
+        name = tagged["name"] or ("Shop" if kind in _VAGUE else kind.replace("_", " ").capitalize())
+        feature["properties"] = {"name": name, "tags": [kind]}
         if tagged["opening_hours"]:
             feature["properties"]["opening_hours"] = tagged["opening_hours"]
     return {"type": "FeatureCollection", "features": features}
