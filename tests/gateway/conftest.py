@@ -12,6 +12,7 @@ import pytest
 
 from gateway import app
 from gateway.settings import Settings
+from gateway.store import Store
 from gateway.store.embedded import EmbeddedRedis
 from tests.patience import connected, patient
 
@@ -60,11 +61,22 @@ def settings(gateway_redis_url: str) -> Settings:
 
 
 @pytest.fixture
-async def http(settings: Settings) -> AsyncIterator[Http]:
+async def empty_redis(settings: Settings) -> None:
     assert settings.redis_url is not None
     connection = await connected(settings.redis_url)
     await connection.call("FLUSHALL")
     await connection.close()
+
+
+@pytest.fixture
+async def store(settings: Settings, empty_redis: None) -> AsyncIterator[Store]:
+    store = await Store.open(settings)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def http(settings: Settings, empty_redis: None) -> AsyncIterator[Http]:
     async with app.running(settings) as gateway, aiohttp.ClientSession() as session:
         assert gateway.new_admin_key is not None
         yield Http(session, gateway, gateway.new_admin_key)

@@ -15,25 +15,13 @@ from gateway.delivery.channels import open_channels
 from gateway.delivery.job import PushJob
 from gateway.metrics import Metrics
 from gateway.sender import ALL_REFUSED, Sender
-from gateway.settings import Settings
 from gateway.store import Store, profiles
 from gateway.store.claims import ClaimCandidate, ClaimRequest
 from gateway.store.outbox import OutboxEntry
 from rules.model import Limit
 from tests.gateway.delivery.arrived import Arrived, apps_at
 from tests.gateway.delivery.jobs import a_job
-from tests.patience import PATIENCE_S, connected, until
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[Store]:
-    assert settings.redis_url is not None
-    connection = await connected(settings.redis_url)
-    await connection.call("FLUSHALL")
-    await connection.close()
-    store = await Store.open(settings)
-    yield store
-    await store.close()
+from tests.patience import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -321,8 +309,7 @@ class Dying:
         await asyncio.Event().wait()
         return Outcome(status=Status.RETRY, provider=self.name)
 
-    async def close(self) -> None:
-        return
+    async def close(self) -> None: ...
 
 
 async def test_what_a_dead_sender_held_is_taken_over_and_sent(

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -15,21 +14,9 @@ from gateway.errors import ConfigError
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.connection import Connection
 from gateway.watched import watched
 from tests.gateway.delivery.jobs import a_job
 from tests.gateway.test_sender import claim, register
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[Store]:
-    assert settings.redis_url is not None
-    connection = await Connection.open(settings.redis_url)
-    await connection.call("FLUSHALL")
-    await connection.close()
-    store = await Store.open(settings)
-    yield store
-    await store.close()
 
 
 def a_free_port() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ from gateway.catalog.snapshot import Snapshot
 from gateway.deciding import Moved, claim, decide, waking
 from gateway.offline.backtest import read_snapshot
 from gateway.offline.folder import Folder, write_folder
-from gateway.settings import Settings
 from gateway.simulation import simulate
 from gateway.store import Store
 from gateway.store.claims import past_pushes
-from gateway.store.connection import Connection
 from gateway.store.keys import partition_of, pushes
 from geofences.model import Ping
 from geofences.transitions import Presence
@@ -37,17 +34,6 @@ OFFERS = (
     offer(id="cake", cooldowns=GAP | {"min_gap_s": 0}, caps=[{"scope": "user", "max": 3, "window_s": 86_400}]),
     offer(id="tested", cooldowns=GAP, experiment={"holdout_ratio": 0.5}, priority=2),
 )
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[Store]:
-    assert settings.redis_url is not None
-    connection = await Connection.open(settings.redis_url)
-    await connection.call("FLUSHALL")
-    await connection.close()
-    store = await Store.open(settings)
-    yield store
-    await store.close()
 
 
 @pytest.fixture
