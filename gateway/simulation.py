@@ -15,6 +15,7 @@ import msgspec
 from gateway.catalog.snapshot import Snapshot
 from gateway.deciding import Moved, push_id, waking
 from gateway.deferring import is_same_visit
+from gateway.store.claiming import ALREADY_CLAIMED
 from geofences.model import Ignored, Ping, Transition
 from geofences.transitions import Presence, Step, next_due_ms
 from rules import pressure
@@ -163,7 +164,7 @@ class Walk:
         """What the claim would say against it; ``evaluate`` did not yet know of what this moment claimed before."""
         history = self._shopper.history
         if any(past.push_id == push_id(self._shopper.user_id, candidate) for past in history):
-            return Verdict(gate=Gate.CLAIM, passed=False, rule="already_claimed")
+            return Verdict(gate=Gate.CLAIM, passed=False, rule=ALREADY_CLAIMED)
         refused = pressure.verdict(candidate.limits, history, candidate.kind, at_ms)
         if refused is None and self._budgets and candidate.kind is not PushKind.GHOST:
             rule = self._budgets.refusal(candidate, at_ms)

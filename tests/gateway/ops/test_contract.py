@@ -32,8 +32,8 @@ from gateway import app, ingest, ops
 from gateway.web.openapi import document_of, path_example
 from tests.patience import PATIENCE_S, patient
 
-EXAMPLES = 6
-"""Made-up requests of each operation, beside those derived from every keyword of its description: half a minute of one
+EXAMPLES = 12
+"""Made-up requests of each operation, beside those derived from every keyword of its description: a minute or so of one
 core in all."""
 STREAMS = {"text/event-stream"}
 SERVED = [op for op in (*ingest.OPERATIONS, *ops.OPERATIONS) if op.answer_type not in STREAMS and op.status != 101]
